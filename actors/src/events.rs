@@ -1,0 +1,203 @@
+//! What subscribers are told: the JSON bodies of the live stream, exactly as in API.md.
+//!
+//! The batch actor makes them, the store numbers them in the transaction of the change they tell about, and the stream
+//! sends the stored text as it is.
+
+use serde::Serialize;
+
+use crate::model::{Batch, BatchStatus, Clip, ClipStatus, Timestamp, Totals};
+
+/// A stored event before the store has numbered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `progress`, `completed`, `cancelled` or `error`.
+    pub kind: EventKind,
+    /// The clip it is about, from 1.
+    pub clip: Option<u32>,
+    /// The JSON object that subscribers receive.
+    pub body: String,
+}
+
+/// The `type` of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// First on a stream; not stored.
+    Connected,
+    /// A clip moved.
+    Progress,
+    /// The batch is done.
+    Completed,
+    /// The batch was cancelled and its last clip in flight is settled.
+    Cancelled,
+    /// The batch stopped: `failed`, or `paused` with a reason.
+    Error,
+}
+
+impl EventKind {
+    /// The word in the message and in `batch_events.kind`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connected => "connected",
+            Self::Progress => "progress",
+            Self::Completed => "completed",
+            Self::Cancelled => "cancelled",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// How far a wait for confirmation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitProgress {
+    /// Whole seconds since the slot.
+    pub elapsed: u64,
+    /// Whole seconds of the batch's timeout.
+    pub total: u64,
+    /// Number of looks so far.
+    pub attempt: u32,
+    /// The provider's own word.
+    pub current_status: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    r#type: EventKind,
+    batch_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current: Option<u32>,
+    total: u32,
+    published: u32,
+    errors: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_story: Option<&'a str>,
+    status: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wait_progress: Option<&'a WaitProgress>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    late: bool,
+    timestamp: Timestamp,
+}
+
+impl Body<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The word of a clip's status in a `progress` message: `uncertain` is shown as `waiting_confirmation`, because what a
+/// watcher can do about either is the same: wait.
+fn progress_word(status: ClipStatus) -> &'static str {
+    match status {
+        ClipStatus::Uncertain => ClipStatus::WaitingConfirmation.as_str(),
+        other => other.as_str(),
+    }
+}
+
+/// A clip moved to the status it now has.
+pub fn progress(batch: &Batch, clip: &Clip, totals: Totals, late: bool, at: Timestamp) -> Event {
+    let body = Body {
+        r#type: EventKind::Progress,
+        batch_id: batch.id.as_str(),
+        current: Some(clip.index),
+        total: totals.total,
+        published: totals.published,
+        errors: totals.failed,
+        current_story: Some(&clip.id),
+        status: progress_word(clip.status),
+        wait_progress: None,
+        error: clip.error.as_ref().map(|error| &*error.message),
+        code: clip.error.as_ref().map(|error| &*error.code),
+        late,
+        timestamp: at,
+    };
+    Event {
+        kind: EventKind::Progress,
+        clip: Some(clip.index),
+        body: body.text(),
+    }
+}
+
+/// A look that found nothing new; sent, not stored.
+pub fn waiting(
+    batch: &Batch,
+    clip: &Clip,
+    totals: Totals,
+    wait: &WaitProgress,
+    at: Timestamp,
+) -> String {
+    Body {
+        r#type: EventKind::Progress,
+        batch_id: batch.id.as_str(),
+        current: Some(clip.index),
+        total: totals.total,
+        published: totals.published,
+        errors: totals.failed,
+        current_story: Some(&clip.id),
+        status: "waiting",
+        wait_progress: Some(wait),
+        error: None,
+        code: None,
+        late: false,
+        timestamp: at,
+    }
+    .text()
+}
+
+/// The batch came to an end or a stop: `completed`, `cancelled`, or `error` for the others.
+pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
+    let kind = match batch.status {
+        BatchStatus::Completed => EventKind::Completed,
+        BatchStatus::Cancelled => EventKind::Cancelled,
+        BatchStatus::Draft
+        | BatchStatus::Scheduled
+        | BatchStatus::Processing
+        | BatchStatus::Paused
+        | BatchStatus::Failed => EventKind::Error,
+    };
+    Event {
+        kind,
+        clip: None,
+        body: summary(
+            kind,
+            batch.id.as_str(),
+            batch.status,
+            totals,
+            batch.error.as_ref(),
+            at,
+        ),
+    }
+}
+
+/// The body of `connected`, `completed`, `cancelled` and `error`.
+pub fn summary(
+    kind: EventKind,
+    batch_id: &str,
+    status: BatchStatus,
+    totals: Totals,
+    error: Option<&crate::model::Trouble>,
+    at: Timestamp,
+) -> String {
+    Body {
+        r#type: kind,
+        batch_id,
+        current: None,
+        total: totals.total,
+        published: totals.published,
+        errors: totals.failed,
+        current_story: None,
+        status: status.as_str(),
+        wait_progress: None,
+        error: error.map(|error| &*error.message),
+        code: error.map(|error| &*error.code),
+        late: false,
+        timestamp: at,
+    }
+    .text()
+}

@@ -1,0 +1,173 @@
+//! The closed vocabularies: statuses, speeds, policies. Each is one list; text, parsing and iteration derive from it.
+//!
+//! The words are those of the user's documents and are kept in the database and the API.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// A text that is none of the words of a vocabulary.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("\"{word}\" is none of {allowed}")]
+pub struct UnknownWord {
+    /// What was given.
+    pub word: String,
+    /// What there is, separated by commas.
+    pub allowed: String,
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
+
+        impl $name {
+            /// Every word, in the order of the list.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word in the database and the API.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(UnknownWord { word: word.into(), allowed: [$($word,)*].join(", ") }),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )*};
+}
+
+words! {
+    /// Where a clip is; `lifecycle` has every legal change.
+    ClipStatus {
+        /// Not started; the publisher takes it on.
+        Pending = "pending",
+        /// Due, but a rate limit or a refused account holds it; `next_attempt_at` and a reason are set.
+        Queued = "queued",
+        /// Media is being prepared, or, once the request is stored, the create call is under way.
+        Uploading = "uploading",
+        /// The provider's post id is durable; the network has not confirmed.
+        WaitingConfirmation = "waiting_confirmation",
+        /// Failed for a passing reason; `next_attempt_at` says when it goes on.
+        Retrying = "retrying",
+        /// The answer of a call that may have published was lost; the network is being asked.
+        Uncertain = "uncertain",
+        /// The network could not tell; a person decides.
+        Held = "held",
+        /// Live, by the network's own word.
+        Published = "published",
+        /// Will not be tried again by itself.
+        Failed = "failed",
+        /// Never sent, or provably withdrawn.
+        Cancelled = "cancelled",
+    }
+    /// Where a batch is.
+    BatchStatus {
+        /// Not submitted yet.
+        Draft = "draft",
+        /// Its first slot lies ahead.
+        Scheduled = "scheduled",
+        /// At work; claimed and run by a daemon.
+        Processing = "processing",
+        /// Waits for a person.
+        Paused = "paused",
+        /// Every clip is settled, even if some failed.
+        Completed = "completed",
+        /// The batch itself cannot go on.
+        Failed = "failed",
+        /// A person cancelled it; what was live stays live.
+        Cancelled = "cancelled",
+    }
+    /// Where stories go through Metricool.
+    Network {
+        /// A Facebook page's stories.
+        Facebook = "facebook",
+        /// An Instagram account's stories.
+        Instagram = "instagram",
+    }
+    /// When the clips of a batch are sent.
+    PublishMode {
+        /// One after the other, each as soon as the one before it is settled.
+        Now = "now",
+    }
+    /// How long a confirmation is waited for; nothing else differs.
+    Speed {
+        /// 120 s by default.
+        Safe = "safe",
+        /// 90 s by default.
+        Fast = "fast",
+        /// 60 s by default.
+        Ultra = "ultra",
+        /// 180 s by default.
+        Hyper = "hyper",
+    }
+    /// What a failed clip does to its batch.
+    OnFailure {
+        /// Record it and go on.
+        Skip = "skip",
+        /// The batch fails; clips not started stay pending.
+        Stop = "stop",
+        /// The batch waits for a person.
+        Hold = "hold",
+    }
+    /// What a person may ask of a batch.
+    CommandKind {
+        /// Start no further clip, withdraw what can be withdrawn.
+        Cancel = "cancel",
+    }
+}
+
+impl ClipStatus {
+    /// Whether the clip is done: `published`, `failed` or `cancelled`.
+    pub const fn is_terminal(self) -> bool {
+        match self {
+            Self::Published | Self::Failed | Self::Cancelled => true,
+            Self::Pending
+            | Self::Queued
+            | Self::Uploading
+            | Self::WaitingConfirmation
+            | Self::Retrying
+            | Self::Uncertain
+            | Self::Held => false,
+        }
+    }
+}
+
+impl BatchStatus {
+    /// Whether nothing more happens by itself but late looks and clips in flight.
+    pub const fn is_finished(self) -> bool {
+        match self {
+            Self::Completed | Self::Failed | Self::Cancelled => true,
+            Self::Draft | Self::Scheduled | Self::Processing | Self::Paused => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_parses_back() {
+        for status in ClipStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+        }
+        for status in BatchStatus::ALL {
+            assert_eq!(status.as_str().parse(), Ok(*status));
+        }
+        assert!("PENDING".parse::<ClipStatus>().is_err());
+    }
+}

@@ -1,0 +1,264 @@
+//! When: slots, looks, backoff. Pure arithmetic on instants; actors and providers call it, nothing here waits.
+
+use std::time::Duration;
+
+use crate::{
+    model::{Speed, Timestamp},
+    ports::Reading,
+};
+
+/// Which slot a create call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotRule {
+    /// How far ahead of now the slot lies at least.
+    pub lead: Duration,
+    /// Slots are whole multiples of this; zero means any millisecond. Metricool drops seconds.
+    pub granularity: Duration,
+}
+
+impl SlotRule {
+    /// Now plus the lead, rounded *up* to the granularity.
+    pub fn slot(&self, now: Timestamp) -> Timestamp {
+        (now + self.lead).round_up(self.granularity)
+    }
+
+    /// The next slot after this one, for a clip whose slot is taken by the same media.
+    pub fn next(&self, slot: Timestamp) -> Timestamp {
+        slot + self.granularity.max(Duration::from_millis(1))
+    }
+
+    /// Whether the two instants are the same slot.
+    pub fn same(&self, a: Timestamp, b: Timestamp) -> bool {
+        a.round_down(self.granularity) == b.round_down(self.granularity)
+    }
+}
+
+/// How long each speed waits for a confirmation (DESIGN 4, rule 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the speeds")]
+pub struct Timeouts {
+    pub safe: Duration,
+    pub fast: Duration,
+    pub ultra: Duration,
+    pub hyper: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            safe: Duration::from_secs(120),
+            fast: Duration::from_secs(90),
+            ultra: Duration::from_secs(60),
+            hyper: Duration::from_secs(180),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The timeout of this speed, counted from the slot.
+    pub const fn of(&self, speed: Speed) -> Duration {
+        match speed {
+            Speed::Safe => self.safe,
+            Speed::Fast => self.fast,
+            Speed::Ultra => self.ultra,
+            Speed::Hyper => self.hyper,
+        }
+    }
+}
+
+/// The looks at a post after its slot: the waits between them, the last one repeated for ever.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookRule {
+    /// Waits; the first counts from the slot.
+    pub waits: Vec<Duration>,
+}
+
+impl Default for LookRule {
+    /// 1, 1.5, 2, then 3 s (seeds 000): looks 1, 2.5, 4.5, 7.5, 10.5 … s after the slot.
+    fn default() -> Self {
+        Self {
+            waits: [1_000, 1_500, 2_000, 3_000]
+                .map(Duration::from_millis)
+                .to_vec(),
+        }
+    }
+}
+
+impl LookRule {
+    /// How long after the slot look number `n` (from 0) is due.
+    pub fn after_slot(&self, n: u32) -> Duration {
+        let n = n as usize;
+        let listed: Duration = self.waits.iter().take(n + 1).sum();
+        match self.waits.last() {
+            Some(last) => listed + *last * (n + 1).saturating_sub(self.waits.len()) as u32,
+            None => Duration::ZERO,
+        }
+    }
+
+    /// How many looks are due by this long after the slot.
+    pub fn due_by(&self, elapsed: Duration) -> u32 {
+        let mut looks = 0;
+        let mut at = Duration::ZERO;
+        while looks < 100_000 {
+            let wait = self
+                .waits
+                .get(looks as usize)
+                .or(self.waits.last())
+                .copied()
+                .unwrap_or_default();
+            at += wait;
+            if at > elapsed || wait.is_zero() {
+                break;
+            }
+            looks += 1;
+        }
+        looks
+    }
+
+    /// The first look (its number and instant) that is not before `now`, never later than the deadline.
+    pub fn next(&self, slot: Timestamp, now: Timestamp, deadline: Timestamp) -> (u32, Timestamp) {
+        let number = self.due_by(now.since(slot));
+        let due = (slot + self.after_slot(number)).max(now);
+        (number, due.min(deadline.max(now)))
+    }
+}
+
+/// Looks at a timed-out post, counted from the timeout (DESIGN 4, rule 4).
+pub const LATE_LOOKS: [Duration; 6] = [
+    Duration::from_secs(30),
+    Duration::from_secs(60),
+    Duration::from_secs(120),
+    Duration::from_secs(300),
+    Duration::from_secs(900),
+    Duration::from_secs(3_600),
+];
+
+/// How near its slot a pending post may be withdrawn (DESIGN 4, rule 6): a delete answers success for a published post,
+/// too, so only one that is surely not yet on its way counts.
+pub const WITHDRAW_MARGIN: Duration = Duration::from_secs(15);
+
+/// How much lease must be left before a call that cannot be undone (DESIGN 5).
+pub const LEASE_MARGIN: Duration = Duration::from_secs(5);
+
+/// For how long after the create a 404 means "not visible yet" (DESIGN 4, rule 5).
+pub const VISIBILITY: Duration = Duration::from_secs(60);
+
+/// Whether a fresh reading proves that a delete withdraws.
+pub fn may_withdraw(reading: &Reading, slot: Timestamp, now: Timestamp) -> bool {
+    match reading {
+        Reading::Pending(_) => now + WITHDRAW_MARGIN <= slot,
+        Reading::Published { .. } | Reading::Failed(_) | Reading::Missing => false,
+    }
+}
+
+/// Backoff of a clip's own retries: 2 s, then 10 s each, plus up to a fifth (`jitter` is 0..1).
+pub fn retry_backoff(retries_spent: u32, jitter: f64) -> Duration {
+    let base = if retries_spent <= 1 {
+        Duration::from_secs(2)
+    } else {
+        Duration::from_secs(10)
+    };
+    base + base.mul_f64(jitter.clamp(0.0, 1.0) / 5.0)
+}
+
+/// Backoff of questions that got no usable answer: 1, 2, 4 … 60 s.
+pub fn probe_backoff(failures: u32) -> Duration {
+    Duration::from_secs(1 << failures.min(6)).min(Duration::from_secs(60))
+}
+
+/// Longest Retry-After that is obeyed as it stands.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
+
+/// When a throttled call may go on: Retry-After as told, clamped to an hour; 30 s when none was given.
+pub fn throttled_until(now: Timestamp, retry_after: Option<Duration>) -> Timestamp {
+    now + retry_after
+        .unwrap_or(Duration::from_secs(30))
+        .min(RETRY_AFTER_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOT: Timestamp = Timestamp::from_millis(1_000_000);
+
+    #[test]
+    fn looks_happen_where_the_documents_say() {
+        let rule = LookRule::default();
+        let seconds: Vec<f64> = (0..6).map(|n| rule.after_slot(n).as_secs_f64()).collect();
+        assert_eq!(seconds, [1.0, 2.5, 4.5, 7.5, 10.5, 13.5]);
+    }
+
+    #[test]
+    fn a_restart_goes_on_with_the_look_that_is_due() {
+        let rule = LookRule::default();
+        let deadline = SLOT + Duration::from_secs(90);
+        assert_eq!(
+            rule.next(SLOT, SLOT, deadline),
+            (0, SLOT + Duration::from_secs(1))
+        );
+        let later = SLOT + Duration::from_millis(7_600);
+        assert_eq!(
+            rule.next(SLOT, later, deadline),
+            (4, SLOT + Duration::from_millis(10_500))
+        );
+        let late = SLOT + Duration::from_millis(89_900);
+        assert_eq!(
+            rule.next(SLOT, late, deadline).1,
+            deadline,
+            "the last look is at the deadline"
+        );
+        let after = SLOT + Duration::from_secs(500);
+        assert_eq!(
+            rule.next(SLOT, after, deadline).1,
+            after,
+            "past the deadline it is at once"
+        );
+    }
+
+    #[test]
+    fn slots_round_up_to_the_minute() {
+        let rule = SlotRule {
+            lead: Duration::from_secs(60),
+            granularity: Duration::from_secs(60),
+        };
+        assert_eq!(rule.slot(Timestamp::from_millis(0)).as_millis(), 60_000);
+        assert_eq!(rule.slot(Timestamp::from_millis(1)).as_millis(), 120_000);
+        assert!(rule.same(
+            Timestamp::from_millis(60_000),
+            Timestamp::from_millis(119_999)
+        ));
+        assert_eq!(
+            rule.next(Timestamp::from_millis(60_000)).as_millis(),
+            120_000
+        );
+    }
+
+    #[test]
+    fn only_a_pending_post_fifteen_seconds_ahead_is_withdrawn() {
+        let pending = Reading::Pending("PENDING".into());
+        assert!(may_withdraw(&pending, SLOT, SLOT - Duration::from_secs(15)));
+        assert!(!may_withdraw(
+            &pending,
+            SLOT,
+            SLOT - Duration::from_millis(14_999)
+        ));
+        assert!(!may_withdraw(
+            &Reading::Missing,
+            SLOT,
+            SLOT - Duration::from_secs(60)
+        ));
+    }
+
+    #[test]
+    fn retry_after_is_obeyed_and_clamped() {
+        assert_eq!(
+            throttled_until(SLOT, Some(Duration::from_secs(7))),
+            SLOT + Duration::from_secs(7)
+        );
+        assert_eq!(
+            throttled_until(SLOT, Some(Duration::MAX)),
+            SLOT + RETRY_AFTER_MAX
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! What StoryClip performs: HTTP, the database, the networks' APIs and the command line.
+//!
+//! `main` calls [`cli`]; [`daemon`] is the only place where all parts meet. Decisions are made in `storyclip-actors`.
+
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod http;
+pub mod providers;
+pub mod sandbox;
+pub mod store;
+pub mod stream;
+pub mod telemetry;
