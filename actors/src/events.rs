@@ -125,13 +125,7 @@ pub fn progress(batch: &Batch, clip: &Clip, totals: Totals, late: bool, at: Time
 }
 
 /// A look that found nothing new; sent, not stored.
-pub fn waiting(
-    batch: &Batch,
-    clip: &Clip,
-    totals: Totals,
-    wait: &WaitProgress,
-    at: Timestamp,
-) -> String {
+pub fn waiting(batch: &Batch, clip: &Clip, totals: Totals, wait: &WaitProgress, at: Timestamp) -> String {
     Body {
         r#type: EventKind::Progress,
         batch_id: batch.id.as_str(),
@@ -164,14 +158,7 @@ pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     Event {
         kind,
         clip: None,
-        body: summary(
-            kind,
-            batch.id.as_str(),
-            batch.status,
-            totals,
-            batch.error.as_ref(),
-            at,
-        ),
+        body: summary(kind, batch.id.as_str(), batch.status, totals, batch.error.as_ref(), at),
     }
 }
 

@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use id::{AccountId, BatchId, CommandId, NodeId, PostId, Tenant, UserId};
 pub use time::Timestamp;
-pub use words::{
-    BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Speed, UnknownWord,
-};
+pub use words::{BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Speed, UnknownWord};
 
 /// Why a clip or a batch is where it is, in a word for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use crate::{
     error::{ProviderError, StoreError, Verdict},
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, ClipStatus, Command, CommandId, Network,
-        NodeId, PostId, PostRef, Request, Tenant, Timestamp, Totals, UserId,
+        AccountId, Batch, BatchId, BatchStatus, Clip, ClipStatus, Command, CommandId, Network, NodeId, PostId, PostRef,
+        Request, Tenant, Timestamp, Totals, UserId,
     },
 };
 
@@ -249,19 +249,10 @@ pub trait Provider: Send + Sync + 'static {
     async fn prepare(&self, account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError>;
 
     /// Creates the post. A death during it leaves an intent whose end is unknown.
-    async fn create(
-        &self,
-        account: &AccountId,
-        request: &Request,
-    ) -> Result<PostRef, ProviderError>;
+    async fn create(&self, account: &AccountId, request: &Request) -> Result<PostRef, ProviderError>;
 
     /// What the network says about the post now.
-    async fn status(
-        &self,
-        account: &AccountId,
-        network: Network,
-        post: &PostRef,
-    ) -> Result<Reading, ProviderError>;
+    async fn status(&self, account: &AccountId, network: Network, post: &PostRef) -> Result<Reading, ProviderError>;
 
     /// The brand's posts around the slot of this request.
     async fn find(&self, account: &AccountId, request: &Request) -> Result<Listing, ProviderError>;

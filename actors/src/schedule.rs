@@ -77,9 +77,7 @@ impl Default for LookRule {
     /// 1, 1.5, 2, then 3 s (seeds 000): looks 1, 2.5, 4.5, 7.5, 10.5 … s after the slot.
     fn default() -> Self {
         Self {
-            waits: [1_000, 1_500, 2_000, 3_000]
-                .map(Duration::from_millis)
-                .to_vec(),
+            waits: [1_000, 1_500, 2_000, 3_000].map(Duration::from_millis).to_vec(),
         }
     }
 }
@@ -171,9 +169,7 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
 /// When a throttled call may go on: Retry-After as told, clamped to an hour; 30 s when none was given.
 pub fn throttled_until(now: Timestamp, retry_after: Option<Duration>) -> Timestamp {
-    now + retry_after
-        .unwrap_or(Duration::from_secs(30))
-        .min(RETRY_AFTER_MAX)
+    now + retry_after.unwrap_or(Duration::from_secs(30)).min(RETRY_AFTER_MAX)
 }
 
 #[cfg(test)]
@@ -193,10 +189,7 @@ mod tests {
     fn a_restart_goes_on_with_the_look_that_is_due() {
         let rule = LookRule::default();
         let deadline = SLOT + Duration::from_secs(90);
-        assert_eq!(
-            rule.next(SLOT, SLOT, deadline),
-            (0, SLOT + Duration::from_secs(1))
-        );
+        assert_eq!(rule.next(SLOT, SLOT, deadline), (0, SLOT + Duration::from_secs(1)));
         let later = SLOT + Duration::from_millis(7_600);
         assert_eq!(
             rule.next(SLOT, later, deadline),
@@ -224,30 +217,16 @@ mod tests {
         };
         assert_eq!(rule.slot(Timestamp::from_millis(0)).as_millis(), 60_000);
         assert_eq!(rule.slot(Timestamp::from_millis(1)).as_millis(), 120_000);
-        assert!(rule.same(
-            Timestamp::from_millis(60_000),
-            Timestamp::from_millis(119_999)
-        ));
-        assert_eq!(
-            rule.next(Timestamp::from_millis(60_000)).as_millis(),
-            120_000
-        );
+        assert!(rule.same(Timestamp::from_millis(60_000), Timestamp::from_millis(119_999)));
+        assert_eq!(rule.next(Timestamp::from_millis(60_000)).as_millis(), 120_000);
     }
 
     #[test]
     fn only_a_pending_post_fifteen_seconds_ahead_is_withdrawn() {
         let pending = Reading::Pending("PENDING".into());
         assert!(may_withdraw(&pending, SLOT, SLOT - Duration::from_secs(15)));
-        assert!(!may_withdraw(
-            &pending,
-            SLOT,
-            SLOT - Duration::from_millis(14_999)
-        ));
-        assert!(!may_withdraw(
-            &Reading::Missing,
-            SLOT,
-            SLOT - Duration::from_secs(60)
-        ));
+        assert!(!may_withdraw(&pending, SLOT, SLOT - Duration::from_millis(14_999)));
+        assert!(!may_withdraw(&Reading::Missing, SLOT, SLOT - Duration::from_secs(60)));
     }
 
     #[test]
@@ -256,9 +235,6 @@ mod tests {
             throttled_until(SLOT, Some(Duration::from_secs(7))),
             SLOT + Duration::from_secs(7)
         );
-        assert_eq!(
-            throttled_until(SLOT, Some(Duration::MAX)),
-            SLOT + RETRY_AFTER_MAX
-        );
+        assert_eq!(throttled_until(SLOT, Some(Duration::MAX)), SLOT + RETRY_AFTER_MAX);
     }
 }

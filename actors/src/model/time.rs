@@ -113,24 +113,11 @@ mod tests {
     #[test]
     fn rounding_goes_up_to_the_minute_and_stays_on_it() {
         let minute = Duration::from_secs(60);
+        assert_eq!(Timestamp::from_millis(60_001).round_up(minute).as_millis(), 120_000);
+        assert_eq!(Timestamp::from_millis(60_000).round_up(minute).as_millis(), 60_000);
+        assert_eq!(Timestamp::from_millis(119_999).round_down(minute).as_millis(), 60_000);
         assert_eq!(
-            Timestamp::from_millis(60_001).round_up(minute).as_millis(),
-            120_000
-        );
-        assert_eq!(
-            Timestamp::from_millis(60_000).round_up(minute).as_millis(),
-            60_000
-        );
-        assert_eq!(
-            Timestamp::from_millis(119_999)
-                .round_down(minute)
-                .as_millis(),
-            60_000
-        );
-        assert_eq!(
-            Timestamp::from_millis(61_234)
-                .round_up(Duration::ZERO)
-                .as_millis(),
+            Timestamp::from_millis(61_234).round_up(Duration::ZERO).as_millis(),
             61_234
         );
     }
