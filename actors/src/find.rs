@@ -1,0 +1,140 @@
+//! What a listing proves about a create call whose answer was lost.
+//!
+//! The batch actor passes each answered listing through [`judge`] while a clip is `uncertain`. Pure: a death between two
+//! looks only means that looking begins anew.
+
+use std::{collections::HashSet, time::Duration};
+
+use crate::{
+    model::{Clip, PostId, PostRef, Request, Timestamp, Trouble, code},
+    ports::{Candidate, Listing},
+    schedule::SlotRule,
+};
+
+/// Answered looks that absence needs at least (DESIGN 5).
+pub const LOOKS_FOR_ABSENCE: u32 = 3;
+
+/// How far the provider's clock may lag behind ours: a post "created" earlier than this before the intent is not ours.
+const CLOCK_SKEW: Duration = Duration::from_secs(120);
+
+/// How the looking for one clip stands; begins anew in every process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// The intent, or the restart if that came later.
+    pub since: Timestamp,
+    /// Answered looks so far.
+    pub looks: u32,
+    /// When to look next.
+    pub next_at: Timestamp,
+    /// Looks in a row without a usable answer.
+    pub unanswered: u32,
+}
+
+impl Search {
+    /// Begins: the first look is at once.
+    pub fn begin(intent_at: Timestamp, loaded_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            since: intent_at.max(loaded_at),
+            looks: 0,
+            next_at: now,
+            unanswered: 0,
+        }
+    }
+
+    /// After an answered look that decided nothing: the second look is half-way, the third when all must have settled.
+    pub fn answered(&mut self, now: Timestamp, settle: Duration) {
+        self.looks += 1;
+        self.unanswered = 0;
+        let due = if self.looks + 1 < LOOKS_FOR_ABSENCE {
+            self.since + settle / 2
+        } else {
+            self.since + settle
+        };
+        self.next_at = due.max(now + Duration::from_millis(1));
+    }
+
+    /// After a look without a usable answer: it counts for nothing.
+    pub fn unanswered(&mut self, now: Timestamp) {
+        self.next_at = now + crate::schedule::probe_backoff(self.unanswered);
+        self.unanswered += 1;
+    }
+}
+
+/// What a look shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// This post is the clip's.
+    Found(PostRef),
+    /// Nothing is decided; look again.
+    NotYet,
+    /// The post does not exist: the clip may be sent again.
+    Absent,
+    /// A person must decide, for this reason.
+    CannotTell(Trouble),
+}
+
+/// One answered listing and what is known beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The provider's answer.
+    pub listing: &'a Listing,
+    /// Which of its posts belong to other clips; they are never candidates.
+    pub owned: &'a HashSet<PostId>,
+    /// The looking so far, without this look.
+    pub search: &'a Search,
+}
+
+/// Judges one answered listing.
+pub fn judge(
+    clip: &Clip,
+    request: &Request,
+    look: &Look<'_>,
+    rule: &SlotRule,
+    settle: Duration,
+    now: Timestamp,
+) -> Finding {
+    let Look { listing, owned, search } = *look;
+    let free = || listing.posts.iter().filter(|post| !owned.contains(&post.post.id));
+    if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref()) {
+        if let Some(post) = free().find(|post| post.post.uuid.as_ref() == Some(uuid)) {
+            return Finding::Found(post.post.clone());
+        }
+    }
+    let candidates: Vec<&Candidate> = free().filter(|post| is_candidate(post, clip, request, rule)).collect();
+    let equal: Vec<&&Candidate> = candidates.iter().filter(|post| same_media(post, request)).collect();
+    if let [only] = equal.as_slice() {
+        return Finding::Found(only.post.clone());
+    }
+    let last_word = search.looks + 1 >= LOOKS_FOR_ABSENCE && now >= search.since + settle;
+    if !last_word {
+        return Finding::NotYet;
+    }
+    if !candidates.is_empty() {
+        let message = format!("{} posts of the same slot may be this clip", candidates.len());
+        return Finding::CannotTell(Trouble::new(code::AMBIGUOUS_POST, message));
+    }
+    if clip.post.is_some() {
+        let message = "the post was created and is no longer known to the provider: it may have gone live";
+        return Finding::CannotTell(Trouble::new(code::POST_VANISHED, message));
+    }
+    if !listing.complete {
+        return Finding::CannotTell(Trouble::new(code::CANNOT_TELL, "the provider's list was not complete"));
+    }
+    if now >= request.slot && !listing.shows_published {
+        let message = "the slot has passed and this account's list was never seen to show published posts";
+        return Finding::CannotTell(Trouble::new(code::CANNOT_TELL, message));
+    }
+    Finding::Absent
+}
+
+fn is_candidate(post: &Candidate, clip: &Clip, request: &Request, rule: &SlotRule) -> bool {
+    let created_since = match (post.created_at, clip.intent_at) {
+        (Some(created), Some(intent)) => created + CLOCK_SKEW >= intent,
+        (None, _) | (_, None) => true,
+    };
+    post.network.is_none_or(|network| network == request.network) && rule.same(post.slot, request.slot) && created_since
+}
+
+fn same_media(post: &Candidate, request: &Request) -> bool {
+    post.media.len() == 1 && post.media[0] == *request.media && post.text == *request.text
+}
