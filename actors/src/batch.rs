@@ -2,9 +2,13 @@
 //! children do. The supervisor spawns it with what it claimed; whoever has a message for the batch finds it in the
 //! directory. If it dies, the supervisor claims the batch again and the next one plans from the rows.
 
+mod acts;
 mod answers;
 mod commit;
+mod looking;
 mod run;
+mod searching;
+mod sending;
 
 use std::sync::Arc;
 
@@ -16,9 +20,9 @@ use crate::{
     error::{ProviderError, Refused},
     limiter::Permit,
     model::{BatchStatus, PostRef},
-    plan::{Call, CallKind},
     poller::{Poller, PollerArguments},
     ports::{Listing, Reading, Snapshot, Withdrawal},
+    work::{Call, CallKind},
 };
 use run::{Children, Run};
 

@@ -13,7 +13,7 @@ use crate::{
     error::{ProviderError, Verdict},
     limiter::{Permit, Priority},
     model::{AccountId, Network, PostRef, Request, Timestamp, code},
-    plan::Call,
+    work::Call,
 };
 
 /// What ClipPublisher is asked to do.

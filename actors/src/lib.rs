@@ -18,5 +18,7 @@ pub mod poller;
 pub mod ports;
 pub mod schedule;
 pub mod supervisor;
+pub mod work;
+
 #[cfg(feature = "testing")]
 pub mod testing;

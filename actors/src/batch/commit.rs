@@ -13,8 +13,8 @@ use crate::{
     events::Event,
     limiter::Permit,
     model::{ClipStatus, CommandId, Request, Timestamp, code},
-    plan::Call,
     ports::{AttemptWrite, BatchWrite, Change, ClipWrite},
+    work::Call,
 };
 
 /// How many slots further a clip may be moved when its slot is taken by the same media.

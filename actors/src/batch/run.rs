@@ -16,10 +16,10 @@ use crate::{
     lifecycle::{self, ClipEvent},
     limiter::{Permit, Priority},
     model::{Batch, BatchStatus, Clip, Command, CommandKind, Request, Timestamp, Totals, Trouble, code},
-    plan::{Act, Call, CallKind, Plan, RowStep, View, Work, plan},
-    poller::{PollerMessage, Watch},
+    plan::{Act, Plan, RowStep, View, plan},
+    poller::PollerMessage,
     ports::{AttemptWrite, Snapshot},
-    schedule,
+    work::{Call, CallKind, Work},
 };
 
 /// The two children and how often one of them died.
@@ -294,83 +294,6 @@ impl Run {
         self.draft.create = Some((call, permit));
         self.work.call = Some(call);
         self.work.search = None;
-        Ok(())
-    }
-
-    fn perform(&mut self, act: Act) -> Result<(), ActorProcessingErr> {
-        match act {
-            Act::Send(_) => {}
-            Act::Prepare(index) => {
-                let url = self.clip(index)?.url.clone();
-                self.work.preparing.push(index);
-                self.children.publisher.cast(PublisherMessage::Prepare(index, url))?;
-            }
-            Act::Find(index) => self.perform_find(index)?,
-            Act::Watch(index) => self.perform_watch(index)?,
-            Act::Withdraw(index) => {
-                let clip = self.clip(index)?;
-                let (Some(post), Some(slot)) = (clip.post.clone(), clip.slot()) else {
-                    return Ok(());
-                };
-                let call = call(CallKind::Withdraw, clip);
-                self.work.call = Some(call);
-                self.children
-                    .publisher
-                    .cast(PublisherMessage::Withdraw(call, post, slot))?;
-            }
-            Act::LateLook(index) => {
-                let clip = self.clip(index)?;
-                let Some(post) = clip.post.clone() else { return Ok(()) };
-                let look = PollerMessage::Once {
-                    clip: index,
-                    attempt: clip.attempt,
-                    post,
-                };
-                self.work.late = Some(index);
-                self.children.poller.cast(look)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn perform_find(&mut self, index: u32) -> Result<(), ActorProcessingErr> {
-        let now = self.context.now();
-        let clip = self.clip(index)?;
-        let Some(request) = clip.request.clone() else {
-            return Err(format!("clip {index} is uncertain without a request").into());
-        };
-        let call = call(CallKind::Find, clip);
-        let known = matches!(self.work.search, Some((c, a, _)) if (c, a) == (index, call.attempt));
-        if !known {
-            let since = clip.intent_at.unwrap_or(self.loaded_at);
-            self.work.search = Some((
-                index,
-                call.attempt,
-                crate::find::Search::begin(since, self.loaded_at, now),
-            ));
-        }
-        self.work.call = Some(call);
-        self.children.publisher.cast(PublisherMessage::Find(call, request))?;
-        Ok(())
-    }
-
-    fn perform_watch(&mut self, index: u32) -> Result<(), ActorProcessingErr> {
-        let now = self.context.now();
-        let timeout = self.context.rules.timeouts.of(self.batch.speed);
-        let clip = self.clip(index)?;
-        let (Some(post), Some(slot)) = (clip.post.clone(), clip.slot()) else {
-            return Err(format!("clip {index} waits without a post").into());
-        };
-        let watch = Watch {
-            clip: index,
-            attempt: clip.attempt,
-            post,
-            slot,
-            deadline: schedule::deadline(slot, timeout, now),
-            created_at: clip.uploaded_at.unwrap_or(now),
-        };
-        self.work.watched = Some((index, watch.attempt));
-        self.children.poller.cast(PollerMessage::Watch(watch))?;
         Ok(())
     }
 
