@@ -1,16 +1,43 @@
-//! The database.
+//! The database: batches, clips, attempts, events, commands, idempotency keys and facts, on SQLite or PostgreSQL.
+//!
+//! HTTP, the stream and the daemon call [`Store`]; the actors see it as [`storyclip_actors::ports::Store`]. Every write
+//! goes through one committer (group commit) and is durable when its future is ready; reads have connections of their
+//! own. If the process dies, what was answered is in the database and nothing is there by half.
 
+mod changes;
+mod committer;
+mod creates;
+mod decode;
+mod drain;
+mod events;
+mod fault;
+mod leases;
+mod notes;
+mod op;
 mod open;
+mod port;
+mod reads;
+mod rows;
+mod snapshots;
+mod sql;
 mod view;
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use async_trait::async_trait;
+use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, CommandId, CommandKind, NodeId, PostId, Tenant, Timestamp, UserId},
-    ports::{self, Change, Claim, Snapshot},
+    model::{BatchId, CommandId, CommandKind, Tenant, Timestamp, UserId},
 };
+use tokio::sync::{mpsc, oneshot};
+
+use committer::Committer;
+use op::{Fact, NewCommand, Op, Reply};
+use sql::Dialect;
 
 pub use open::{OpenError, Options};
 pub use view::{
@@ -18,38 +45,79 @@ pub use view::{
     StoredEvent, StreamScope,
 };
 
+/// How long a server may take over one read before it counts as gone.
+const READ_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The fact that a ping writes.
+const PING: &str = "store.ping";
+
 /// The database; cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    #[allow(dead_code)]
-    listener: Arc<dyn CommitListener>,
+    dialect: Dialect,
+    queue: mpsc::UnboundedSender<Op>,
+    readers: AnyPool,
+    reads: reads::Texts,
+    snapshots: snapshots::Texts,
+    /// SQLite only; released by `close` or with the process.
+    lock: Mutex<Option<File>>,
 }
 
-fn later<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unavailable("not built yet".into()))
-}
-
-#[allow(unused_variables, missing_docs)]
+/// Opening and closing.
 impl Store {
-    /// Opens (SQLite: creates) the database, brings the schema up to date and starts the committer.
+    /// Opens the database (SQLite: creates the file and takes its lock), brings the schema up to date and starts the
+    /// committer, which tells `listener` of every event.
     pub async fn open(options: &Options, listener: Arc<dyn CommitListener>) -> Result<Self, OpenError> {
-        Ok(Self(Arc::new(Inner { listener })))
+        let mut target = open::target(&options.url)?;
+        let mut conn = open::connect(target.dialect, &target.options).await?;
+        open::migrate(&mut conn).await?;
+        let dialect = target.dialect;
+        let readers = open::readers(&target, options.readers);
+        let lock = Mutex::new(target.lock.take());
+        let queue = Committer::start(dialect, target.options, conn, listener);
+        Ok(Self(Arc::new(Inner {
+            dialect,
+            queue,
+            readers,
+            reads: reads::Texts::new(dialect),
+            snapshots: snapshots::Texts::new(dialect),
+            lock,
+        })))
     }
 
-    /// Finishes what is queued, then closes the connections.
-    pub async fn close(&self) {}
+    /// Finishes what is queued, then closes the connections and releases the lock. Later calls find the database
+    /// unavailable.
+    pub async fn close(&self) {
+        if let Err(error) = self.submit(Op::Close).await {
+            tracing::debug!(%error, "store was closed before");
+        }
+        self.0.readers.close().await;
+        drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
 
     /// Whether this is SQLite, where one daemon owns the file.
     pub fn is_sqlite(&self) -> bool {
-        true
+        self.0.dialect == Dialect::Sqlite
     }
+}
 
+/// Writes.
+impl Store {
+    /// Creates a batch with its clips, events and idempotency key, all or nothing, due at once.
+    ///
+    /// # Errors
+    /// `Conflict` when the batch id exists already.
     pub async fn create_batch(&self, new: NewBatch) -> Result<Created, StoreError> {
-        later()
+        let new = Box::new(new.cleaned());
+        self.submit(|reply| Op::Create(new, reply)).await
     }
 
+    /// Makes a person's wish durable and its batch due; the caller tells the actor afterwards.
+    ///
+    /// # Errors
+    /// `Lost` when there is no such batch.
     pub async fn command(
         &self,
         batch: &BatchId,
@@ -57,95 +125,146 @@ impl Store {
         requested_by: &str,
         at: Timestamp,
     ) -> Result<CommandId, StoreError> {
-        later()
+        let id = CommandId::from(format!("command_{}_{:016x}", at.as_millis(), rand::random::<u64>()));
+        let command = NewCommand {
+            id: id.clone(),
+            batch: rows::clean(batch.as_str()).into(),
+            kind,
+            requested_by: requested_by.to_owned(),
+            at,
+        };
+        self.submit(|reply| Op::Command(command, reply)).await?;
+        Ok(id)
     }
 
+    /// Remembers something about a provider; replaces what was remembered under this name.
     pub async fn set_fact(&self, name: &str, value: &str, at: Timestamp) -> Result<(), StoreError> {
-        later()
+        let fact = Fact {
+            name: rows::clean(name),
+            value: value.to_owned(),
+            at,
+        };
+        self.submit(|reply| Op::Fact(fact, reply)).await
     }
 
+    /// Proves that the database accepts a write, by making one.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        later()
+        let at = now();
+        self.set_fact(PING, &at.to_string(), at).await
     }
 
-    pub async fn release_dead_leases(&self) -> Result<(), StoreError> {
-        later()
+    /// SQLite, at start: the lock on the file proves that every former owner is dead, so all leases are cleared and
+    /// their batches can be taken over at once. Gives their number. On PostgreSQL it does nothing: leases lapse there.
+    pub async fn release_dead_leases(&self) -> Result<u64, StoreError> {
+        match self.0.dialect {
+            Dialect::Sqlite => self.submit(|reply| Op::Release(None, reply)).await,
+            Dialect::Postgres => Ok(0),
+        }
     }
+}
 
-    pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        later()
-    }
-
+/// Reads.
+impl Store {
+    /// One batch with its clips; `None` also when it is another tenant's.
     pub async fn batch(&self, tenant: &Tenant, id: &BatchId) -> Result<Option<BatchView>, StoreError> {
-        later()
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let batch = reads::batch(&mut view, &self.0.reads, tenant, id).await?;
+            view.commit().await?;
+            Ok(batch)
+        })
+        .await
     }
 
+    /// Scheduled, processing and paused batches of a user, or of the whole tenant, newest first.
     pub async fn active(&self, tenant: &Tenant, user: Option<&UserId>) -> Result<Vec<BatchView>, StoreError> {
-        later()
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let batches = reads::active(&mut view, &self.0.reads, tenant, user).await?;
+            view.commit().await?;
+            Ok(batches)
+        })
+        .await
     }
 
+    /// The ledger of a batch by clip and attempt; `None` when there is no such batch.
     pub async fn attempts(&self, tenant: &Tenant, id: &BatchId) -> Result<Option<Vec<AttemptView>>, StoreError> {
-        later()
+        self.reading(async { reads::attempts(&mut *self.reader().await?, &self.0.reads, tenant, id).await })
+            .await
     }
 
+    /// Up to `limit` events of a stream whose numbers lie above `after`, in order.
     pub async fn events_after(
         &self,
         scope: &StreamScope,
         after: i64,
         limit: i64,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        later()
+        self.reading(async {
+            reads::events_after(&mut *self.reader().await?, &self.0.reads, scope, after, limit).await
+        })
+        .await
     }
 
+    /// The newest number on a stream; 0 before the first event.
     pub async fn head(&self, scope: &StreamScope) -> Result<i64, StoreError> {
-        later()
+        self.reading(async { reads::head(&mut *self.reader().await?, &self.0.reads, scope).await })
+            .await
     }
 
+    /// Body hash and first answer of an idempotency key that is not older than 7 days.
     pub async fn replay(
         &self,
         tenant: &Tenant,
         route: &str,
         key: &str,
     ) -> Result<Option<(String, String)>, StoreError> {
-        later()
+        self.reading(async {
+            reads::replay(&mut *self.reader().await?, &self.0.reads, tenant, route, key, now()).await
+        })
+        .await
+    }
+
+    /// What is remembered under this name.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.reading(async { reads::fact(&mut *self.reader().await?, &self.0.reads, name).await })
+            .await
     }
 }
 
-#[allow(unused_variables)]
-#[async_trait]
-impl ports::Store for Store {
-    async fn claim(
-        &self,
-        node: &NodeId,
-        what: Claim,
-        now: Timestamp,
-        lease_until: Timestamp,
-    ) -> Result<Vec<Snapshot>, StoreError> {
-        later()
+/// The ways in.
+impl Store {
+    /// Queues an operation for the committer and waits for its end.
+    async fn submit<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || StoreError::Unavailable("the store is closed".into());
+        self.0.queue.send(op(reply)).map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
     }
 
-    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
-        later()
+    /// Runs a read; a server that does not answer is not waited for.
+    async fn reading<T>(&self, read: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+        let result = match self.0.dialect {
+            Dialect::Sqlite => read.await,
+            Dialect::Postgres => match tokio::time::timeout(READ_TIMEOUT, read).await {
+                Ok(result) => result,
+                Err(_) => Err(sqlx::Error::PoolTimedOut),
+            },
+        };
+        result.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        later()
+    async fn reader(&self) -> sqlx::Result<PoolConnection<Any>> {
+        self.0.readers.acquire().await
     }
 
-    async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        later()
+    /// A transaction in which every statement sees the same rows.
+    async fn steady(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        self.0.readers.begin_with(self.0.dialect.steady()).await
     }
+}
 
-    async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
-        later()
-    }
-
-    async fn owned(
-        &self,
-        account: &AccountId,
-        posts: &[PostId],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
-        later()
-    }
+/// The system clock, for ages of keys and pings; everything else is told the time.
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }

@@ -1,6 +1,25 @@
-//! Opening the database.
+//! Opening the database: the URL, the lock file of SQLite, connections and migrations.
+//!
+//! `Store::open` calls it. The lock is the operating system's and goes with the process, however that ends; the file
+//! itself stays and means nothing.
 
+use std::{
+    fs::{File, TryLockError},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    AnyConnection, AnyPool, ConnectOptions, Connection,
+    any::{AnyConnectOptions, AnyPoolOptions},
+};
 use thiserror::Error;
+
+use super::sql::Dialect;
+
+/// How long a connect may take before the database counts as gone.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the database is and how many connections read from it.
 #[derive(Clone, Debug)]
@@ -13,30 +32,195 @@ pub struct Options {
 
 /// A database that cannot be opened.
 #[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each is")]
 pub enum OpenError {
-    /// The URL names no database that is supported.
     #[error("database URL: {0}")]
     Url(String),
-    /// Another process holds the lock file.
-    #[error("another daemon{} is running on this database: {} is locked", .pid.as_deref().map(|pid| format!(" (process {pid})")).unwrap_or_default(), .file.display())]
-    Locked {
-        /// The lock file.
-        file: std::path::PathBuf,
-        /// The process id written in it.
-        pid: Option<String>,
-    },
-    /// The lock file cannot be made.
+    #[error("another daemon ({pid}) is running on this database: {} is locked", .file.display())]
+    Locked { file: PathBuf, pid: String },
     #[error("lock file {}: {error}", .file.display())]
-    LockFile {
-        /// The lock file.
-        file: std::path::PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// The database refused.
+    LockFile { file: PathBuf, error: std::io::Error },
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    /// The schema could not be brought up to date.
     #[error("database migration: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+}
+
+/// Where to connect to, and what keeps others out.
+pub struct Target {
+    pub dialect: Dialect,
+    pub options: AnyConnectOptions,
+    /// Held while the database is open; `None` on PostgreSQL.
+    pub lock: Option<File>,
+}
+
+/// Understands the URL and, on SQLite, takes the lock.
+pub fn target(url: &str) -> Result<Target, OpenError> {
+    sqlx::any::install_default_drivers();
+    let (dialect, url, lock) = match url.split_once(':') {
+        Some(("sqlite", rest)) => {
+            let file = sqlite_file(rest)?;
+            let lock = lock(&file)?;
+            (Dialect::Sqlite, sqlite_url(&file)?, Some(lock))
+        }
+        Some(("postgres" | "postgresql", _)) => (Dialect::Postgres, url.to_owned(), None),
+        _ => return Err(OpenError::Url("it must begin with sqlite:// or postgres://".into())),
+    };
+    let options: AnyConnectOptions = url.parse()?;
+    Ok(Target {
+        dialect,
+        options: options.disable_statement_logging(),
+        lock,
+    })
+}
+
+/// The file's one true path, so that two spellings of it share one lock.
+fn sqlite_file(rest: &str) -> Result<PathBuf, OpenError> {
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path.contains(":memory:") || path.contains("mode=memory") {
+        return Err(OpenError::Url(
+            "SQLite needs a file: what is only in memory would not outlive a restart".into(),
+        ));
+    }
+    let path = match path.split_once('?') {
+        None | Some((_, "mode=rwc")) => Path::new(path.split('?').next().unwrap_or(path)),
+        Some((_, query)) => return Err(OpenError::Url(format!("\"?{query}\" is not understood"))),
+    };
+    if let Ok(existing) = path.canonicalize() {
+        return Ok(existing);
+    }
+    let Some(name) = path.file_name() else {
+        return Err(OpenError::Url(format!("{} names no file", path.display())));
+    };
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    match parent.canonicalize() {
+        Ok(parent) => Ok(parent.join(name)),
+        Err(error) => Err(OpenError::Url(format!("directory {}: {error}", parent.display()))),
+    }
+}
+
+fn sqlite_url(file: &Path) -> Result<String, OpenError> {
+    let Some(path) = file.to_str() else {
+        return Err(OpenError::Url(format!("{} is not UTF-8", file.display())));
+    };
+    let mut url = String::from("sqlite://");
+    for c in path.chars() {
+        match c {
+            '%' | '?' | '#' | ' ' | '\\' => url.push_str(&format!("%{:02X}", c as u32)),
+            _ => url.push(c),
+        }
+    }
+    Ok(url + "?mode=rwc")
+}
+
+/// Takes `<database>.lock` for the life of the process and writes the process id into it.
+fn lock(database: &Path) -> Result<File, OpenError> {
+    let mut name = database.as_os_str().to_owned();
+    name.push(".lock");
+    let path = PathBuf::from(name);
+    let failed = |error| OpenError::LockFile {
+        file: path.clone(),
+        error,
+    };
+    let mut file = (File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path))
+    .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            file.read_to_string(&mut pid).map_err(failed)?;
+            let pid = match pid.trim() {
+                "" => "process unknown".to_owned(),
+                pid => format!("process {pid}"),
+            };
+            return Err(OpenError::Locked { file: path, pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    file.set_len(0).map_err(failed)?;
+    writeln!(file, "{}", std::process::id()).map_err(failed)?;
+    Ok(file)
+}
+
+/// One connection of its own, ready to write.
+pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
+    let connecting = async {
+        let mut conn = AnyConnection::connect_with(options).await?;
+        prepare(&mut conn, dialect).await?;
+        Ok(conn)
+    };
+    match dialect {
+        Dialect::Sqlite => connecting.await,
+        Dialect::Postgres => match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => Err(sqlx::Error::PoolTimedOut),
+        },
+    }
+}
+
+/// The pool of readers; connections are made when they are needed.
+pub fn readers(target: &Target, count: u32) -> AnyPool {
+    let dialect = target.dialect;
+    AnyPoolOptions::new()
+        .max_connections(count.max(1))
+        .acquire_timeout(CONNECT_TIMEOUT)
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                prepare(conn, dialect).await?;
+                match dialect {
+                    Dialect::Sqlite => sqlx::raw_sql("PRAGMA query_only = ON").execute(conn).await.map(drop),
+                    Dialect::Postgres => Ok(()),
+                }
+            })
+        })
+        .connect_lazy_with(target.options.clone())
+}
+
+/// WAL with FULL: a commit that was answered survives a power cut.
+async fn prepare(conn: &mut AnyConnection, dialect: Dialect) -> sqlx::Result<()> {
+    let pragmas = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                   PRAGMA foreign_keys = ON";
+    match dialect {
+        Dialect::Sqlite => sqlx::raw_sql(pragmas).execute(conn).await.map(drop),
+        Dialect::Postgres => Ok(()),
+    }
+}
+
+/// Brings the schema up to date; a second run does nothing.
+pub async fn migrate(conn: &mut AnyConnection) -> Result<(), OpenError> {
+    Ok(sqlx::migrate!().run(conn).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn memory_and_foreign_urls_are_refused_with_a_reason() {
+        for url in [
+            "sqlite::memory:",
+            "sqlite://",
+            "mysql://x",
+            "sqlite://a.db?mode=ro",
+            "nonsense",
+        ] {
+            assert!(matches!(target(url), Err(OpenError::Url(_))), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_odd_characters_survives_the_url() {
+        let url = sqlite_url(Path::new("/tmp/a b#c?d%e.db")).unwrap();
+        assert_eq!(url, "sqlite:///tmp/a%20b%23c%3Fd%25e.db?mode=rwc");
+    }
 }

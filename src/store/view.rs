@@ -12,6 +12,8 @@ use storyclip_actors::{
     },
 };
 
+use super::rows::clean;
+
 /// A batch to create, with everything that its rows hold at birth.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are the columns of publish_batches")]
@@ -38,6 +40,21 @@ pub struct NewBatch {
     pub events: Vec<Event>,
     /// The key under which a repeat of the request finds the first answer.
     pub idempotency: Option<IdempotencyEntry>,
+}
+
+impl NewBatch {
+    /// Without U+0000 in the texts by which rows are found again; the others lose it on their way into a statement.
+    pub(super) fn cleaned(mut self) -> Self {
+        self.id = clean(self.id.as_str()).into();
+        self.tenant = clean(self.tenant.as_str()).into();
+        self.user = clean(self.user.as_str()).into();
+        if let Some(entry) = &mut self.idempotency {
+            entry.tenant = clean(entry.tenant.as_str()).into();
+            entry.route = clean(&entry.route);
+            entry.key = clean(&entry.key);
+        }
+        self
+    }
 }
 
 /// A clip to create; it begins as `pending`.

@@ -1,0 +1,255 @@
+//! The steps of batches: heads, clips, attempts and applied commands, each one statement over all changes of a drain.
+//!
+//! The drain calls them in this order. The batch comes first: its guard is the lease epoch, and once its row is written
+//! it is locked, so the epoch cannot move before the commit. A guard that missed names its change, and nobody else's.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::{AnyConnection, SqlStr};
+use storyclip_actors::{
+    error::StoreError,
+    ports::{AttemptWrite, Change},
+};
+
+use super::{
+    decode::Cursor,
+    fault::Fault,
+    op::Op,
+    rows::Rows,
+    sql::{Dialect, execute, returning},
+};
+
+/// The statements.
+pub struct Texts {
+    heads: SqlStr,
+    clips: SqlStr,
+    attempts: SqlStr,
+    applied: SqlStr,
+}
+
+impl Texts {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            heads: dialect.over(
+                "b ep# status code msg published# failed# cancelled# settled# wake started completed at n# gives_back#",
+                "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
+                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
+                 current_clip_index = v.settled, wake_at = v.wake, started_at = v.started, \
+                 completed_at = v.completed, updated_at = v.at, last_event = publish_batches.last_event + v.n, \
+                 lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
+                 lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
+                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
+                 AND publish_batches.lease_owner IS NOT NULL \
+                 RETURNING publish_batches.batch_id, publish_batches.last_event",
+            ),
+            clips: dialect.over(
+                "b i# expected status attempt# retries# post uuid network_post permalink code msg slot next uploaded \
+                 published timed_out looks# at",
+                "UPDATE publish_batch_clips SET status = v.status, attempts = v.attempt, retries = v.retries, \
+                 metricool_post_id = v.post, post_uuid = v.uuid, facebook_post_id = v.network_post, \
+                 permalink = v.permalink, error_code = v.code, error_msg = v.msg, scheduled_at = v.slot, \
+                 next_attempt_at = v.next, uploaded_at = v.uploaded, published_at = v.published, \
+                 timed_out_at = v.timed_out, late_looks = v.looks, updated_at = v.at \
+                 FROM v WHERE publish_batch_clips.batch_id = v.b AND publish_batch_clips.clip_index = v.i \
+                 AND publish_batch_clips.status = v.expected \
+                 RETURNING publish_batch_clips.batch_id, publish_batch_clips.clip_index",
+            ),
+            attempts: dialect.over(
+                "b i# attempt# account network request slot media intent outcome verdict code msg http# request_id \
+                 post uuid permalink",
+                "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, request, slot, \
+                 media, intent_at, outcome_at, verdict, code, message, http_status, request_id, post_id, post_uuid, \
+                 permalink) SELECT v.b, v.i, v.attempt, v.account, v.network, v.request, v.slot, v.media, v.intent, \
+                 v.outcome, v.verdict, v.code, v.msg, v.http, v.request_id, v.post, v.uuid, v.permalink \
+                 FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
+                 request = COALESCE(excluded.request, delivery_attempts.request), \
+                 slot = COALESCE(excluded.slot, delivery_attempts.slot), \
+                 media = COALESCE(excluded.media, delivery_attempts.media), \
+                 intent_at = COALESCE(excluded.intent_at, delivery_attempts.intent_at), \
+                 outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
+                 verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
+                 code = COALESCE(excluded.code, delivery_attempts.code), \
+                 message = COALESCE(excluded.message, delivery_attempts.message), \
+                 http_status = COALESCE(excluded.http_status, delivery_attempts.http_status), \
+                 request_id = COALESCE(excluded.request_id, delivery_attempts.request_id), \
+                 post_id = COALESCE(excluded.post_id, delivery_attempts.post_id), \
+                 post_uuid = COALESCE(excluded.post_uuid, delivery_attempts.post_uuid), \
+                 permalink = COALESCE(excluded.permalink, delivery_attempts.permalink)",
+            ),
+            applied: dialect.over(
+                "id at",
+                "UPDATE batch_commands SET applied_at = v.at FROM v \
+                 WHERE batch_commands.command_id = v.id AND batch_commands.applied_at IS NULL",
+            ),
+        }
+    }
+}
+
+/// The changes of a drain with their places in it.
+pub fn changes(ops: &[Op]) -> impl Iterator<Item = (usize, &Change)> {
+    ops.iter().enumerate().filter_map(|(place, op)| match op {
+        Op::Commit(change, _) => Some((place, &**change)),
+        Op::Create(..)
+        | Op::Command(..)
+        | Op::Fact(..)
+        | Op::Take(..)
+        | Op::Renew(..)
+        | Op::Release(..)
+        | Op::GiveBack(..)
+        | Op::Close(..) => None,
+    })
+}
+
+/// Writes the batches' own rows under their epochs and gives the newest event number of each.
+pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<HashMap<String, i64>, Fault> {
+    let mut rows = Rows::default();
+    for (_, change) in changes(ops) {
+        let head = &change.head;
+        rows.push(&[
+            &change.batch,
+            &change.epoch,
+            &head.status,
+            &head.error.as_ref().map(|error| &*error.code),
+            &head.error.as_ref().map(|error| &*error.message),
+            &head.totals.published,
+            &head.totals.failed,
+            &head.totals.cancelled,
+            &head.totals.settled(),
+            &head.wake_at,
+            &head.started_at,
+            &head.completed_at,
+            &change.at,
+            &change.events.len(),
+            &head.release,
+        ]);
+    }
+    let mut newest = HashMap::new();
+    for row in returning(conn, &texts.heads, rows).await? {
+        let mut columns = Cursor::new(&row);
+        newest.insert(columns.text()?.to_owned(), columns.int()?);
+    }
+    missed(changes(ops).filter(|(_, change)| !newest.contains_key(change.batch.as_str())))?;
+    Ok(newest)
+}
+
+/// Writes the clips, each under the status in which it is expected.
+pub async fn clips(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
+    for round in 0.. {
+        let mut rows = Rows::default();
+        let mut sent = Vec::new();
+        for (place, change) in changes(ops) {
+            let at = change.at;
+            for write in of_round(&change.clips, round, |write| write.clip.index) {
+                let clip = &write.clip;
+                let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
+                rows.push(&[
+                    &change.batch,
+                    &clip.index,
+                    &write.expected,
+                    &clip.status,
+                    &clip.attempt,
+                    &clip.retries,
+                    &post.map(|post| &post.id),
+                    &post.and_then(|post| post.uuid.as_deref()),
+                    &clip.network_post_id,
+                    &clip.permalink,
+                    &error.map(|error| &*error.code),
+                    &error.map(|error| &*error.message),
+                    &clip.slot(),
+                    &clip.next_attempt_at,
+                    &clip.uploaded_at,
+                    &clip.published_at,
+                    &clip.timed_out_at,
+                    &clip.late_looks,
+                    &at,
+                ]);
+                sent.push((place, change, i64::from(clip.index)));
+            }
+        }
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let returned = returning(conn, &texts.clips, rows).await?;
+        if returned.len() < sent.len() {
+            let mut hit = HashSet::new();
+            for row in &returned {
+                let mut columns = Cursor::new(row);
+                hit.insert((columns.text()?, columns.int()?));
+            }
+            sent.retain(|(_, change, index)| !hit.contains(&(change.batch.as_str(), *index)));
+            missed(sent.into_iter().map(|(place, change, _)| (place, change)))?;
+        }
+    }
+    Ok(())
+}
+
+/// Adds to the ledger.
+pub async fn attempts(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
+    for round in 0.. {
+        let mut rows = Rows::default();
+        for (_, change) in changes(ops) {
+            for attempt in of_round(&change.attempts, round, |write| (write.clip, write.attempt)) {
+                push_attempt(&mut rows, change, attempt)?;
+            }
+        }
+        if rows.is_empty() {
+            break;
+        }
+        execute(conn, &texts.attempts, rows).await?;
+    }
+    Ok(())
+}
+
+fn push_attempt(rows: &mut Rows, change: &Change, attempt: &AttemptWrite) -> Result<(), Fault> {
+    let (request, post) = (attempt.request.as_ref(), attempt.post.as_ref());
+    let json = request.map(serde_json::to_string).transpose();
+    rows.push(&[
+        &change.batch,
+        &attempt.clip,
+        &attempt.attempt,
+        &change.account,
+        &change.network,
+        &json.map_err(|error| Fault::Refused(StoreError::Unavailable(error.to_string())))?,
+        &request.map(|request| request.slot),
+        &request.map(|request| &*request.media),
+        &attempt.intent_at,
+        &attempt.outcome_at,
+        &attempt.verdict.map(|verdict| verdict.as_str()),
+        &attempt.code,
+        &attempt.message,
+        &attempt.http_status,
+        &attempt.request_id,
+        &post.map(|post| &post.id),
+        &post.and_then(|post| post.uuid.as_deref()),
+        &attempt.permalink,
+    ]);
+    Ok(())
+}
+
+/// Marks the commands that these changes carried out.
+pub async fn applied(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
+    let mut rows = Rows::default();
+    for (_, change) in changes(ops) {
+        for command in &change.applied {
+            rows.push(&[command, &change.at]);
+        }
+    }
+    Ok(execute(conn, &texts.applied, rows).await?)
+}
+
+/// Of several writes to one row the k-th goes to round k, because a statement writes each row once.
+fn of_round<T, K: PartialEq>(writes: &[T], round: usize, key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
+    writes.iter().enumerate().filter_map(move |(place, write)| {
+        let earlier = writes[..place].iter().filter(|other| key(other) == key(write)).count();
+        (earlier == round).then_some(write)
+    })
+}
+
+fn missed<'c>(changes: impl Iterator<Item = (usize, &'c Change)>) -> Result<(), Fault> {
+    let mut places: Vec<_> = changes.map(|(place, _)| (place, StoreError::Lost)).collect();
+    places.dedup_by_key(|(place, _)| *place);
+    match places.is_empty() {
+        true => Ok(()),
+        false => Err(Fault::Missed(places)),
+    }
+}

@@ -1,0 +1,293 @@
+//! The committer: the one task that writes. It takes everything queued, commits it as one transaction, tells the
+//! listener, then answers everybody (group commit).
+//!
+//! `Store::open` starts it. If it dies, its queue goes with it and every waiter is told that the database is
+//! unavailable; what was answered before is durable, what was not was never promised.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
+use storyclip_actors::{error::StoreError, events::Event};
+use tokio::sync::mpsc;
+
+use super::{
+    drain::{self, Outcome, Texts},
+    fault::Fault,
+    leases::{Lease, Taken},
+    op::{Op, Reply, answer},
+    open,
+    sql::Dialect,
+    view::{CommitListener, Committed, Created},
+};
+
+/// How many operations one transaction takes at most.
+const DRAIN_MAX: usize = 2_048;
+
+/// How often a drain is run again because of locks.
+const PASSING_MAX: u32 = 8;
+
+/// How long a server may take over one drain before it counts as gone.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The task's state.
+pub struct Committer {
+    dialect: Dialect,
+    options: AnyConnectOptions,
+    texts: Texts,
+    listener: Arc<dyn CommitListener>,
+    queue: mpsc::UnboundedReceiver<Op>,
+    /// For leases that come back unread.
+    sender: mpsc::WeakUnboundedSender<Op>,
+    /// `None` after it was lost.
+    conn: Option<AnyConnection>,
+    /// What was taken from the queue and has to wait for the next drain.
+    waiting: VecDeque<Op>,
+    /// Leases to give back before anything else: their takers never heard of them, or their commit is in doubt.
+    orphans: Vec<Lease>,
+    /// Whether the last drain found no database; told once.
+    down: bool,
+}
+
+impl Committer {
+    /// Starts the task on this connection and gives its queue.
+    pub fn start(
+        dialect: Dialect,
+        options: AnyConnectOptions,
+        conn: AnyConnection,
+        listener: Arc<dyn CommitListener>,
+    ) -> mpsc::UnboundedSender<Op> {
+        let (sender, queue) = mpsc::unbounded_channel();
+        let committer = Self {
+            dialect,
+            options,
+            texts: Texts::new(dialect),
+            listener,
+            queue,
+            sender: sender.downgrade(),
+            conn: Some(conn),
+            waiting: VecDeque::new(),
+            orphans: Vec::new(),
+            down: false,
+        };
+        tokio::spawn(committer.run());
+        sender
+    }
+
+    /// Works until the store is closed or dropped.
+    async fn run(mut self) {
+        let mut closing: Vec<Reply<()>> = Vec::new();
+        while let Some(mut ops) = self.next_drain().await {
+            if let Some(Op::Close(reply)) = ops.pop_if(|op| matches!(op, Op::Close(_))) {
+                self.queue.close();
+                closing.push(reply);
+            }
+            self.settle(ops).await;
+        }
+        if let Some(conn) = self.conn.take()
+            && let Err(error) = conn.close().await
+        {
+            tracing::warn!(%error, "store connection did not close cleanly");
+        }
+        for reply in closing {
+            answer(reply, Ok(()));
+        }
+    }
+
+    /// Waits for work and takes all of it that fits into one transaction, in the order of arrival.
+    async fn next_drain(&mut self) -> Option<Vec<Op>> {
+        if self.waiting.is_empty() {
+            self.waiting.push_back(self.queue.recv().await?);
+        }
+        while self.waiting.len() < DRAIN_MAX
+            && let Ok(op) = self.queue.try_recv()
+        {
+            self.waiting.push_back(op);
+        }
+        let (mut drain, mut later) = (Vec::with_capacity(self.waiting.len()), VecDeque::new());
+        let mut touched = HashSet::new();
+        let mut ended = false;
+        for op in self.waiting.drain(..) {
+            match op {
+                Op::GiveBack(leases) => self.orphans.extend(leases),
+                op if ended || !op.fits(&mut touched) || (op.is_last() && !later.is_empty()) => later.push_back(op),
+                op => {
+                    ended = op.is_last();
+                    drain.push(op);
+                }
+            }
+        }
+        self.waiting = later;
+        Some(drain)
+    }
+
+    /// Brings every operation to its end: together where possible, halved where somebody's rows are refused.
+    async fn settle(&mut self, ops: Vec<Op>) {
+        let mut groups = vec![ops];
+        let (mut passing, mut reconnected) = (0, self.conn.is_none());
+        while let Some(mut ops) = groups.pop() {
+            if ops.is_empty() && self.orphans.is_empty() {
+                continue;
+            }
+            match self.attempt(&ops).await {
+                Ok(outcome) => self.answer(ops, outcome),
+                Err(Fault::Missed(places)) => groups.push(without(ops, places)),
+                Err(Fault::Refused(error)) if ops.len() < 2 => refuse(ops, &error),
+                Err(Fault::Refused(_)) => {
+                    let rest = ops.split_off(ops.len() / 2);
+                    groups.extend([rest, ops]);
+                }
+                Err(Fault::Passing(reason)) if passing < PASSING_MAX => {
+                    passing += 1;
+                    tracing::debug!(%reason, "drain runs again");
+                    tokio::time::sleep(Duration::from_millis(2 << passing)).await;
+                    groups.push(ops);
+                }
+                Err(Fault::Gone(reason)) if !reconnected => {
+                    reconnected = true;
+                    tracing::debug!(%reason, "drain runs again on a new connection");
+                    groups.push(ops);
+                }
+                Err(Fault::Passing(reason) | Fault::Gone(reason) | Fault::InDoubt(reason)) => {
+                    if !std::mem::replace(&mut self.down, true) {
+                        tracing::error!(%reason, "database unavailable");
+                    }
+                    let error = StoreError::Unavailable(reason);
+                    refuse(ops, &error);
+                    groups.drain(..).for_each(|ops| refuse(ops, &error));
+                }
+            }
+        }
+    }
+
+    /// One transaction. A connection that is not fit for another one is dropped.
+    async fn attempt(&mut self, ops: &[Op]) -> Result<Outcome, Fault> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None => open::connect(self.dialect, &self.options).await?,
+        };
+        let mut taken = Vec::new();
+        let transaction = transact(&mut conn, &self.texts, &self.orphans, ops, &mut taken);
+        let result = match self.dialect {
+            Dialect::Sqlite => transaction.await,
+            Dialect::Postgres => match tokio::time::timeout(DRAIN_TIMEOUT, transaction).await {
+                Ok(result) => result,
+                Err(_) => Err(Fault::InDoubt("the server did not answer in time".into())),
+            },
+        };
+        match &result {
+            Ok(_) => {
+                self.orphans.clear();
+                if std::mem::replace(&mut self.down, false) {
+                    tracing::info!("database available again");
+                }
+                self.conn = Some(conn);
+            }
+            Err(Fault::Missed(_) | Fault::Refused(_) | Fault::Passing(_)) => self.conn = Some(conn),
+            Err(Fault::Gone(_) | Fault::InDoubt(_)) => self.orphans.extend(taken),
+        }
+        result
+    }
+
+    /// After the commit: the listener first, then the waiters.
+    fn answer(&self, mut ops: Vec<Op>, mut outcome: Outcome) {
+        let numbers = std::mem::take(&mut outcome.numbers);
+        let committed = committed(&mut ops, &outcome, numbers);
+        if !committed.is_empty() {
+            self.listener.committed(&committed);
+        }
+        for (place, op) in ops.into_iter().enumerate() {
+            match op {
+                Op::Commit(_, reply) | Op::Command(_, reply) | Op::Fact(_, reply) | Op::Renew(_, _, reply) => {
+                    answer(reply, Ok(()));
+                }
+                Op::Create(_, reply) => {
+                    let replayed = outcome.replayed.remove(&place);
+                    answer(reply, Ok(replayed.unwrap_or(Created::New)));
+                }
+                Op::Take(_, reply) => {
+                    let leases = outcome.taken.remove(&place).unwrap_or_default();
+                    answer(reply, Ok(Taken::new(leases, self.sender.clone())));
+                }
+                Op::Release(_, reply) => answer(reply, Ok(outcome.released.remove(&place).unwrap_or_default())),
+                Op::GiveBack(_) | Op::Close(_) => {}
+            }
+        }
+    }
+}
+
+async fn transact(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    orphans: &[Lease],
+    ops: &[Op],
+    taken: &mut Vec<Lease>,
+) -> Result<Outcome, Fault> {
+    let mut tx = conn.begin().await?;
+    match drain::run(&mut tx, texts, orphans, ops).await {
+        Ok(outcome) => {
+            taken.extend(outcome.taken.values().flatten().cloned());
+            tx.commit().await.map_err(|error| Fault::InDoubt(error.to_string()))?;
+            Ok(outcome)
+        }
+        Err(fault) => {
+            tx.rollback().await.map_err(|error| Fault::Gone(error.to_string()))?;
+            Err(fault)
+        }
+    }
+}
+
+/// The events of a drain with their numbers; the bodies move out of the operations.
+fn committed(ops: &mut [Op], outcome: &Outcome, numbers: Vec<(i64, i64)>) -> Vec<Committed> {
+    let mut committed = Vec::with_capacity(numbers.len());
+    let mut numbers = numbers.into_iter();
+    for (place, op) in ops.iter_mut().enumerate() {
+        let (batch, tenant, user, events) = match op {
+            Op::Commit(change, _) => (&change.batch, &change.tenant, &change.user, &mut change.events),
+            Op::Create(new, _) if !outcome.replayed.contains_key(&place) => {
+                (&new.id, &new.tenant, &new.user, &mut new.events)
+            }
+            Op::Create(..)
+            | Op::Command(..)
+            | Op::Fact(..)
+            | Op::Take(..)
+            | Op::Renew(..)
+            | Op::Release(..)
+            | Op::GiveBack(..)
+            | Op::Close(..) => continue,
+        };
+        for (Event { kind, body, .. }, (batch_seq, user_seq)) in std::mem::take(events).into_iter().zip(&mut numbers) {
+            committed.push(Committed {
+                batch: batch.clone(),
+                tenant: tenant.clone(),
+                user: user.clone(),
+                batch_seq,
+                user_seq,
+                kind,
+                body: Bytes::from(body),
+            });
+        }
+    }
+    committed
+}
+
+/// Answers the operations at these places with their errors and gives the others.
+fn without(ops: Vec<Op>, places: Vec<(usize, StoreError)>) -> Vec<Op> {
+    let mut missed: HashMap<usize, StoreError> = places.into_iter().collect();
+    let mut others = Vec::with_capacity(ops.len());
+    for (place, op) in ops.into_iter().enumerate() {
+        match missed.remove(&place) {
+            Some(error) => op.refuse(error),
+            None => others.push(op),
+        }
+    }
+    others
+}
+
+fn refuse(ops: Vec<Op>, error: &StoreError) {
+    ops.into_iter().for_each(|op| op.refuse(error.clone()));
+}

@@ -1,0 +1,144 @@
+//! Numbering: every event of a drain gets its place on its batch's stream and on its user's, without gaps.
+//!
+//! The drain calls it after the rows that the events tell about. The counter of a batch lies in its row, that of a user
+//! in `user_streams`; both are locked until the commit, so numbers appear in commit order.
+
+use std::collections::{BTreeMap, HashMap};
+
+use sqlx::{AnyConnection, SqlStr};
+use storyclip_actors::{
+    events::Event,
+    model::{BatchId, Tenant, Timestamp, UserId},
+};
+
+use super::{
+    decode::Cursor,
+    fault::Fault,
+    op::Op,
+    rows::Rows,
+    sql::{Dialect, execute, returning},
+    view::Created,
+};
+
+/// The statements.
+pub struct Texts {
+    streams: SqlStr,
+    events: SqlStr,
+}
+
+impl Texts {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            streams: dialect.over(
+                "tenant u n#",
+                "INSERT INTO user_streams (tenant, user_id, last_event) SELECT v.tenant, v.u, v.n FROM v WHERE true \
+                 ON CONFLICT (tenant, user_id) DO UPDATE SET \
+                 last_event = user_streams.last_event + excluded.last_event RETURNING tenant, user_id, last_event",
+            ),
+            events: dialect.over(
+                "b seq# tenant u user_seq# kind clip# body at",
+                "INSERT INTO batch_events (batch_id, batch_seq, tenant, user_id, user_seq, kind, clip_index, body, \
+                 created_at) SELECT v.b, v.seq, v.tenant, v.u, v.user_seq, v.kind, v.clip, v.body, v.at FROM v",
+            ),
+        }
+    }
+}
+
+/// The events of one operation and where they belong.
+struct Told<'o> {
+    batch: &'o BatchId,
+    tenant: &'o Tenant,
+    user: &'o UserId,
+    at: Timestamp,
+    events: &'o [Event],
+}
+
+/// What each operation of the drain tells, in arrival order.
+fn told<'o>(ops: &'o [Op], replayed: &HashMap<usize, Created>) -> Vec<Told<'o>> {
+    let told = ops.iter().enumerate().filter_map(|(place, op)| match op {
+        Op::Commit(change, _) => Some(Told {
+            batch: &change.batch,
+            tenant: &change.tenant,
+            user: &change.user,
+            at: change.at,
+            events: &change.events,
+        }),
+        Op::Create(new, _) if !replayed.contains_key(&place) => Some(Told {
+            batch: &new.id,
+            tenant: &new.tenant,
+            user: &new.user,
+            at: new.created_at,
+            events: &new.events,
+        }),
+        Op::Create(..)
+        | Op::Command(..)
+        | Op::Fact(..)
+        | Op::Take(..)
+        | Op::Renew(..)
+        | Op::Release(..)
+        | Op::GiveBack(..)
+        | Op::Close(..) => None,
+    });
+    told.filter(|told| !told.events.is_empty()).collect()
+}
+
+/// Stores the events and gives the (batch, user) number of each, in arrival order. `newest` has the batches' counters
+/// after this drain; a batch that is not in it is new.
+pub async fn store(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    ops: &[Op],
+    newest: &HashMap<String, i64>,
+    replayed: &HashMap<usize, Created>,
+) -> Result<Vec<(i64, i64)>, Fault> {
+    let told = told(ops, replayed);
+    let mut streams: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for told in &told {
+        *streams.entry((told.tenant.as_str(), told.user.as_str())).or_default() += told.events.len() as i64;
+    }
+    let mut rows = Rows::default();
+    for ((tenant, user), count) in &streams {
+        rows.push(&[tenant, user, count]);
+    }
+    let returned = returning(conn, &texts.streams, rows).await?;
+    for row in &returned {
+        let mut columns = Cursor::new(row);
+        let key = (columns.text()?, columns.text()?);
+        let newest = columns.int()?;
+        if let Some(count) = streams.get_mut(&key) {
+            *count = newest - *count;
+        }
+    }
+    let mut rows = Rows::default();
+    let mut numbers = Vec::new();
+    for Told {
+        batch,
+        tenant,
+        user,
+        at,
+        events,
+    } in &told
+    {
+        let count = events.len() as i64;
+        let mut batch_seq = newest.get(batch.as_str()).map_or(0, |newest| newest - count);
+        let user_seq = streams.entry((tenant.as_str(), user.as_str())).or_default();
+        for event in *events {
+            batch_seq += 1;
+            *user_seq += 1;
+            rows.push(&[
+                batch,
+                &batch_seq,
+                tenant,
+                user,
+                &*user_seq,
+                &event.kind,
+                &event.clip,
+                &event.body,
+                at,
+            ]);
+            numbers.push((batch_seq, *user_seq));
+        }
+    }
+    execute(conn, &texts.events, rows).await?;
+    Ok(numbers)
+}

@@ -1,0 +1,84 @@
+//! The store as the actors see it: leases, commits, commands and ownership of posts.
+//!
+//! The supervisor and the batch actors call it. A claim is one write and three reads; if the reads fail, or the caller
+//! is gone before it has its snapshots, the leases go back at once.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use storyclip_actors::{
+    error::StoreError,
+    model::{AccountId, BatchId, Command, NodeId, PostId, Timestamp},
+    ports::{self, Change, Claim, Snapshot},
+};
+
+use super::{
+    Store,
+    op::{Op, Take},
+    reads, snapshots,
+};
+
+#[async_trait]
+impl ports::Store for Store {
+    async fn claim(
+        &self,
+        node: &NodeId,
+        what: Claim,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        if what == Claim::Due(0) {
+            return Ok(Vec::new());
+        }
+        let take = Take {
+            node: node.clone(),
+            what,
+            now,
+            until: lease_until,
+        };
+        let taken = self.submit(|reply| Op::Take(take, reply)).await?;
+        if taken.leases().is_empty() {
+            return Ok(Vec::new());
+        }
+        let read = async {
+            let mut view = self.steady().await?;
+            let snapshots = snapshots::read(&mut view, &self.0.snapshots, taken.leases()).await?;
+            view.commit().await?;
+            Ok(snapshots)
+        };
+        let snapshots = self.reading(read).await?;
+        taken.keep();
+        Ok(snapshots)
+    }
+
+    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
+        self.submit(|reply| Op::Renew(node.clone(), lease_until, reply)).await
+    }
+
+    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
+        self.submit(|reply| Op::Release(Some(node.clone()), reply)).await?;
+        Ok(())
+    }
+
+    async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        self.submit(|reply| Op::Commit(Box::new(change), reply)).await
+    }
+
+    async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
+        self.reading(async { snapshots::commands(&mut *self.reader().await?, &self.0.snapshots, batch).await })
+            .await
+    }
+
+    async fn owned(
+        &self,
+        account: &AccountId,
+        posts: &[PostId],
+        except: (&BatchId, u32),
+    ) -> Result<HashSet<PostId>, StoreError> {
+        if posts.is_empty() {
+            return Ok(HashSet::new());
+        }
+        self.reading(async { reads::owned(&mut *self.reader().await?, &self.0.reads, account, posts, except).await })
+            .await
+    }
+}

@@ -1,0 +1,154 @@
+//! What an actor needs of a batch that was just taken: its row, its clips with their intents, its waiting commands.
+//!
+//! Three statements, whatever the number of batches. The rows cannot move meanwhile: their only writer is the node that
+//! holds the lease, and it is reading them here.
+
+use std::collections::HashMap;
+
+use sqlx::{AnyConnection, SqlStr};
+use storyclip_actors::{
+    model::{Batch, BatchId, Clip, Command},
+    ports::Snapshot,
+};
+
+use super::{
+    decode::Cursor,
+    leases::Lease,
+    rows::Rows,
+    sql::{Dialect, returning, text},
+};
+
+/// The statements.
+pub struct Texts {
+    batches: SqlStr,
+    clips: SqlStr,
+    commands: SqlStr,
+    commands_of: SqlStr,
+}
+
+impl Texts {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            batches: dialect.over(
+                "b ep#",
+                "SELECT p.batch_id, p.tenant, p.user_id, p.account_id, p.network, p.publish_mode, p.publish_speed, \
+                 p.on_failure, p.max_retries, p.status, p.error_code, p.error_msg, p.restarts, p.lease_epoch, \
+                 p.wake_at, p.created_at, p.started_at, p.completed_at FROM v CROSS JOIN publish_batches p \
+                 WHERE p.batch_id = v.b AND p.lease_epoch = v.ep ORDER BY p.wake_at, p.batch_id",
+            ),
+            clips: dialect.over(
+                "b ep#",
+                "SELECT c.batch_id, c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, \
+                 c.metricool_post_id, c.post_uuid, c.facebook_post_id, c.permalink, c.error_code, c.error_msg, \
+                 c.next_attempt_at, c.uploaded_at, c.published_at, c.timed_out_at, c.late_looks, a.request, \
+                 a.intent_at FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
+                 ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
+                 WHERE c.batch_id = v.b ORDER BY c.batch_id, c.clip_index",
+            ),
+            commands: dialect.over(
+                "b ep#",
+                "SELECT m.batch_id, m.command_id, m.kind FROM v CROSS JOIN batch_commands m \
+                 WHERE m.batch_id = v.b AND m.applied_at IS NULL ORDER BY m.batch_id, m.created_at, m.command_id",
+            ),
+            commands_of: text(
+                "SELECT command_id, kind FROM batch_commands WHERE batch_id = $1 AND applied_at IS NULL \
+                 ORDER BY created_at, command_id",
+            ),
+        }
+    }
+}
+
+/// Reads what these leases cover; a lease that has moved on since is left out.
+pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> sqlx::Result<Vec<Snapshot>> {
+    let rows = || {
+        let mut rows = Rows::default();
+        leases.iter().for_each(|lease| rows.push(&[&lease.batch, &lease.epoch]));
+        rows
+    };
+    let mut clips: HashMap<BatchId, Vec<Clip>> = HashMap::with_capacity(leases.len());
+    for row in returning(conn, &texts.clips, rows()).await? {
+        let mut columns = Cursor::new(&row);
+        clips
+            .entry(columns.text()?.into())
+            .or_default()
+            .push(clip(&mut columns)?);
+    }
+    let mut commands: HashMap<BatchId, Vec<Command>> = HashMap::new();
+    for row in returning(conn, &texts.commands, rows()).await? {
+        let mut columns = Cursor::new(&row);
+        commands
+            .entry(columns.text()?.into())
+            .or_default()
+            .push(command(&mut columns)?);
+    }
+    let mut snapshots = Vec::with_capacity(leases.len());
+    for row in returning(conn, &texts.batches, rows()).await? {
+        let batch = batch(&mut Cursor::new(&row))?;
+        snapshots.push(Snapshot {
+            clips: clips.remove(&batch.id).unwrap_or_default(),
+            commands: commands.remove(&batch.id).unwrap_or_default(),
+            batch,
+        });
+    }
+    Ok(snapshots)
+}
+
+/// Commands of one batch that are not applied yet, oldest first.
+pub async fn commands(conn: &mut AnyConnection, texts: &Texts, batch: &BatchId) -> sqlx::Result<Vec<Command>> {
+    let rows = sqlx::query(texts.commands_of.clone())
+        .bind(batch.to_string())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| command(&mut Cursor::new(row))).collect()
+}
+
+fn batch(columns: &mut Cursor<'_>) -> sqlx::Result<Batch> {
+    Ok(Batch {
+        id: columns.text()?.into(),
+        tenant: columns.text()?.into(),
+        user: columns.text()?.into(),
+        account: columns.text()?.into(),
+        network: columns.parsed()?,
+        mode: columns.parsed()?,
+        speed: columns.parsed()?,
+        on_failure: columns.parsed()?,
+        max_retries: columns.count()?,
+        status: columns.parsed()?,
+        error: columns.trouble()?,
+        restarts: columns.count()?,
+        epoch: columns.int()?,
+        wake_at: columns.maybe_time()?,
+        created_at: columns.parsed()?,
+        started_at: columns.maybe_time()?,
+        completed_at: columns.maybe_time()?,
+    })
+}
+
+fn clip(columns: &mut Cursor<'_>) -> sqlx::Result<Clip> {
+    Ok(Clip {
+        index: columns.count()?,
+        id: columns.text()?.into(),
+        url: columns.text()?.into(),
+        status: columns.parsed()?,
+        attempt: columns.count()?,
+        retries: columns.count()?,
+        post: columns.post()?,
+        network_post_id: columns.maybe_shared()?,
+        permalink: columns.maybe_shared()?,
+        error: columns.trouble()?,
+        next_attempt_at: columns.maybe_time()?,
+        uploaded_at: columns.maybe_time()?,
+        published_at: columns.maybe_time()?,
+        timed_out_at: columns.maybe_time()?,
+        late_looks: columns.count()?,
+        request: columns.maybe_json()?,
+        intent_at: columns.maybe_time()?,
+    })
+}
+
+fn command(columns: &mut Cursor<'_>) -> sqlx::Result<Command> {
+    Ok(Command {
+        id: columns.text()?.into(),
+        kind: columns.parsed()?,
+    })
+}
