@@ -5,6 +5,7 @@
 
 mod brands;
 mod call;
+mod loose;
 mod reading;
 mod shows_published;
 mod wire;

@@ -9,7 +9,7 @@ use storyclip_actors::{error::ProviderError, model::AccountId};
 use super::{
     Metricool,
     call::{Answer, Call},
-    wire::Loose,
+    loose::Loose,
 };
 
 /// One brand, its `blogId`, and the networks that are connected to it.

@@ -7,7 +7,10 @@ use storyclip_actors::{
     ports::{FailureKind, PublishFailure, Reading},
 };
 
-use super::wire::{Loose, Post, ProviderStatus};
+use super::{
+    loose::Loose,
+    wire::{Post, ProviderStatus},
+};
 
 /// Longest provider text that is kept, in characters.
 const DETAIL_MAX: usize = 300;

@@ -3,14 +3,11 @@
 //! The client builds and parses with it. A request has no field that Metricool does not know, since it answers those
 //! with 400; an answer may lack anything and carry anything else. Pure: nothing is lost when a process dies with it.
 
-use std::fmt;
-
 use jiff::{civil::DateTime, tz::TimeZone};
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use storyclip_actors::model::{Network, Request, Timestamp};
+
+use super::loose::Loose;
 
 /// The body of a create call: a story, published by Metricool itself at its slot.
 #[derive(Serialize)]
@@ -78,67 +75,6 @@ pub(super) fn wall_clock(instant: Timestamp) -> String {
         .to_owned()
 }
 
-/// A scalar of whatever JSON type, as text; `null`, an object and a list are `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Loose(pub(super) Option<String>);
-
-impl Loose {
-    /// The text, unless it is missing or empty.
-    pub(super) fn text(&self) -> Option<&str> {
-        self.0.as_deref().filter(|text| !text.is_empty())
-    }
-}
-
-impl<'de> Deserialize<'de> for Loose {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(LooseVisitor)
-    }
-}
-
-struct LooseVisitor;
-
-impl<'de> Visitor<'de> for LooseVisitor {
-    type Value = Loose;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Loose, E> {
-        Ok(Loose(Some(text.to_owned())))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Loose, E> {
-        Ok(Loose(Some(number.to_string())))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Loose, E> {
-        Ok(Loose(Some(number.to_string())))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Loose, E> {
-        Ok(Loose(Some(number.to_string())))
-    }
-
-    fn visit_bool<E>(self, truth: bool) -> Result<Loose, E> {
-        Ok(Loose(Some(truth.to_string())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Loose, E> {
-        Ok(Loose(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Loose, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Loose(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Loose, A::Error> {
-        while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Loose(None))
-    }
-}
-
 /// A post as the provider answers it, reduced to what is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -181,9 +117,10 @@ impl Date {
     pub(super) fn instant(&self) -> Option<Timestamp> {
         let text = self.date_time.text()?;
         let zone = TimeZone::get(self.timezone.text()?).ok()?;
-        let instant = match text.parse::<DateTime>() {
-            Ok(wall) => wall.to_zoned(zone).ok()?.timestamp(),
-            Err(_) => text.parse::<jiff::Timestamp>().ok()?,
+        // An offset, should there be one, is the instant's own; a wall clock would drop it.
+        let instant = match text.parse::<jiff::Timestamp>() {
+            Ok(instant) => instant,
+            Err(_) => text.parse::<DateTime>().ok()?.to_zoned(zone).ok()?.timestamp(),
         };
         Some(Timestamp::from_millis(instant.as_millisecond()))
     }
