@@ -1,0 +1,140 @@
+//! `storyclip publish`: sends a batch to a running daemon, once.
+//!
+//! If it dies before it prints the batch, `--idempotency-key` with the key of the failed call tells what became of it.
+
+use std::{io::Read, time::Duration};
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{
+    Connection, Ending, Output,
+    client::{Answer, Client},
+    error::CliError,
+    watch,
+};
+
+const PATH: &str = "/api/metricool/publish/stories";
+
+/// Waits before the second and third try of a call whose answer was lost.
+const AGAIN_AFTER: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
+
+/// The arguments of `publish`.
+#[derive(Debug, Args)]
+pub(super) struct Publish {
+    /// The batch as JSON; `-` reads standard input.
+    #[arg(value_name = "FILE.json|-")]
+    file: String,
+    /// Follow the batch until it ends.
+    #[arg(long)]
+    watch: bool,
+    /// Key under which the daemon recognises a repeated call; a new random one if absent.
+    #[arg(long, value_name = "KEY")]
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Accepted {
+    batch_id: String,
+    status: String,
+    posts: Posts,
+    #[serde(default)]
+    warnings: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Posts {
+    total: u32,
+}
+
+impl Publish {
+    pub(super) async fn run(self, connection: &Connection) -> Result<Ending, CliError> {
+        let body = read(&self.file)?;
+        let client = Client::new(connection)?;
+        let key = self.idempotency_key.unwrap_or_else(new_key);
+        let batch = send(&client, body, &key).await?;
+        if self.watch {
+            return watch::run(connection, &batch).await;
+        }
+        eprintln!("follow it with: storyclip watch {batch}");
+        Ok(Ending::Done)
+    }
+}
+
+/// Sends the batch, prints what became of it and gives its id.
+pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<String, CliError> {
+    let answer = send_until_answered(client, body, key).await?;
+    let accepted: Accepted = serde_json::from_slice(&answer.body).map_err(|error| CliError::Lost {
+        url: client.url().to_owned(),
+        reason: format!("it is no answer of StoryClip: {error}"),
+    })?;
+    if answer.headers.contains_key("idempotency-replayed") {
+        eprintln!("this batch was accepted by an earlier call with the same key; nothing new was published");
+    }
+    for warning in &accepted.warnings {
+        eprintln!(
+            "warning: {}",
+            warning.as_str().map_or_else(|| warning.to_string(), Into::into)
+        );
+    }
+    let Accepted {
+        batch_id,
+        status,
+        posts,
+        ..
+    } = accepted;
+    Output.line(&format!("{batch_id} {status}, {} clips", posts.total))?;
+    Ok(batch_id)
+}
+
+/// A key that no other call has.
+pub(super) fn new_key() -> String {
+    format!("cli-{:032x}", rand::random::<u128>())
+}
+
+/// Repeats a call whose answer was lost under the same key, and waits for the first one if that is still alive (409).
+async fn send_until_answered(client: &Client, body: String, key: &str) -> Result<Answer, CliError> {
+    let mut waits = AGAIN_AFTER.iter();
+    let mut sent = false;
+    loop {
+        let reason = match client.post(PATH, body.clone(), key).await {
+            Err(CliError::Lost { reason, .. }) => reason,
+            Err(CliError::Unreachable { reason, .. }) if sent => reason,
+            Err(CliError::Refused(problem)) if sent && (problem.status == 409 || problem.status >= 500) => {
+                problem.to_string()
+            }
+            outcome => return outcome,
+        };
+        sent = true;
+        let Some(wait) = waits.next() else {
+            return Err(CliError::Unanswered {
+                url: client.url().to_owned(),
+                reason,
+                key: key.to_owned(),
+            });
+        };
+        tokio::time::sleep(*wait).await;
+    }
+}
+
+/// The file's text, which must be JSON: better said here, with the line, than by the daemon.
+fn read(file: &str) -> Result<String, CliError> {
+    let mut text = String::new();
+    let (name, outcome) = match file {
+        "-" => (
+            "standard input",
+            std::io::stdin().read_to_string(&mut text).map(|_| text),
+        ),
+        path => (path, std::fs::read_to_string(path)),
+    };
+    let bad = |reason: String| CliError::Input {
+        name: name.to_owned(),
+        reason,
+    };
+    let text = outcome.map_err(|error| bad(error.to_string()))?;
+    match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(bad(format!("not valid JSON: {error}"))),
+    }
+}

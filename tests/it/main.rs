@@ -1,0 +1,5 @@
+//! Tests of the whole program: real binary, real sockets, real databases. One binary, so that it links once.
+
+#![allow(clippy::unwrap_used)]
+
+mod cli;
