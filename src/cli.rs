@@ -34,7 +34,7 @@ struct Cli {
     #[command(flatten)]
     connection: Connection,
     /// TOML file with settings, laid over the defaults and under the environment.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = None)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -43,10 +43,7 @@ impl Batches {
         if self.json {
             return Output.text(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()));
         }
-        let Answer { batches } = serde_json::from_slice(&answer.body).map_err(|error| CliError::Lost {
-            url: client.url().to_owned(),
-            reason: format!("it is no answer of StoryClip: {error}"),
-        })?;
+        let Answer { batches } = client.json(&answer)?;
         if batches.is_empty() {
             eprintln!("no batch is scheduled, at work or paused");
             return Ok(Ending::Done);

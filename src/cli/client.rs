@@ -7,6 +7,7 @@ use reqwest::{
     header::{HeaderMap, HeaderValue},
 };
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 
 use super::{
     Connection,
@@ -54,6 +55,19 @@ impl Client {
     /// Where the daemon is.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The answer's JSON.
+    pub(super) fn json<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, CliError> {
+        self.parse(&answer.body)
+    }
+
+    /// JSON that the daemon sent.
+    pub(super) fn parse<T: DeserializeOwned>(&self, body: &[u8]) -> Result<T, CliError> {
+        serde_json::from_slice(body).map_err(|error| CliError::Strange {
+            url: self.url.clone(),
+            reason: error.to_string(),
+        })
     }
 
     /// GET with these query parameters.

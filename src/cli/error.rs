@@ -38,6 +38,8 @@ pub(super) enum CliError {
         "no StoryClip daemon answers at {url} ({reason}). Start one with `storyclip serve`, or say where it is with --url or STORYCLIP_URL"
     )]
     Unreachable { url: String, reason: String },
+    #[error("{url} answers with something that is not StoryClip's: {reason}")]
+    Strange { url: String, reason: String },
     #[error("the answer of {url} was lost ({reason})")]
     Lost { url: String, reason: String },
     #[error(

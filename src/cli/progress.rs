@@ -92,14 +92,48 @@ impl Event {
     }
 }
 
+/// The part of `GET /api/metricool/status` that a watcher needs.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct State {
+    status: String,
+    posts: Posts,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Posts {
+    total: u32,
+    published: u32,
+    failed: u32,
+    cancelled: u32,
+}
+
+impl State {
+    /// Whether nothing more happens until a person does something.
+    pub(super) fn is_at_rest(&self) -> bool {
+        is_finished(&self.status) || self.status == "paused"
+    }
+}
+
+fn is_finished(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "cancelled")
+}
+
 /// Where the batch is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
     pub(super) total: u32,
     pub(super) published: u32,
     pub(super) failed: u32,
-    connected_to_the_finished: bool,
-    ending: Option<(Kind, String, Option<String>)>,
+    cancelled: u32,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug)]
+struct End {
+    status: String,
+    error: Option<String>,
+    /// By the message of the end itself, not only by the greeting of a connection, after which that message may come.
+    told: bool,
 }
 
 impl Progress {
@@ -111,51 +145,64 @@ impl Progress {
         self.total = event.total.max(self.total);
         self.published = event.published.max(self.published);
         self.failed = event.errors;
-        match event.r#type {
-            Kind::Completed | Kind::Cancelled | Kind::Error => self.end(event),
-            Kind::Connected => {
-                self.connected_to_the_finished = matches!(&*event.status, "completed" | "failed" | "cancelled");
-                if self.connected_to_the_finished {
-                    self.end(event);
-                }
-            }
-            Kind::Progress | Kind::Unknown => {}
-        }
+        let told = match event.r#type {
+            Kind::Completed | Kind::Cancelled | Kind::Error => true,
+            Kind::Connected if is_finished(&event.status) => false,
+            Kind::Connected | Kind::Progress | Kind::Unknown => return,
+        };
+        self.end = Some(End {
+            status: event.status.clone(),
+            error: event.error.clone(),
+            told,
+        });
     }
 
-    /// Whether the message that ends the stream has come, or there is none to come because the batch was finished before
-    /// and the daemon has `closed` the stream.
+    /// Whether the message that ends the stream has come; once the daemon has `closed` the stream, whether there was
+    /// none to come.
     pub(super) fn is_over(&self, closed: bool) -> bool {
-        self.ending.is_some() && (closed || !self.connected_to_the_finished)
+        self.end.as_ref().is_some_and(|end| end.told || closed)
+    }
+
+    /// The daemon's own word after the message of an end: the counts may be newer than that message, and a batch that
+    /// is not at rest has gone on since.
+    pub(super) fn settle(&mut self, state: State) {
+        let Posts {
+            total,
+            published,
+            failed,
+            cancelled,
+        } = state.posts;
+        (self.total, self.published, self.failed, self.cancelled) = (total, published, failed, cancelled);
+        let at_rest = state.is_at_rest();
+        self.end = self.end.take().filter(|_| at_rest).map(|end| End {
+            status: state.status,
+            ..end
+        });
     }
 
     /// How many clips are done.
     pub(super) const fn settled(&self) -> u32 {
-        self.published + self.failed
+        self.published + self.failed + self.cancelled
     }
 
     /// Whether it ended with every clip live.
     pub(super) fn all_published(&self) -> bool {
-        let completed = self.ending.as_ref().is_some_and(|(_, status, _)| status == "completed");
+        let completed = self.end.as_ref().is_some_and(|end| end.status == "completed");
         completed && self.total > 0 && self.published == self.total
     }
 
     /// `completed: 4 published, 1 failed of 5`: the last line.
     pub(super) fn summary(&self) -> String {
-        let (status, error) = match &self.ending {
-            Some((_, status, error)) => (status.as_str(), error.as_deref()),
-            None => ("under way", None),
-        };
-        let counts = format!("{} published, {} failed of {}", self.published, self.failed, self.total);
-        match error {
-            Some(error) => format!("{status}: {counts} ({error})"),
-            None => format!("{status}: {counts}"),
+        let status = self.end.as_ref().map_or("under way", |end| &end.status);
+        let mut line = format!("{status}: {} published, {} failed", self.published, self.failed);
+        if self.cancelled > 0 {
+            line += &format!(", {} cancelled", self.cancelled);
         }
-    }
-
-    fn end(&mut self, event: &Event) {
-        self.connected_to_the_finished = event.r#type == Kind::Connected;
-        self.ending = Some((event.r#type, event.status.clone(), event.error.clone()));
+        line += &format!(" of {}", self.total);
+        if let Some(error) = self.end.as_ref().and_then(|end| end.error.as_ref()) {
+            line += &format!(" ({error})");
+        }
+        line
     }
 }
 
@@ -237,6 +284,44 @@ mod tests {
         assert!(progress.is_over(true) && progress.all_published());
         assert!(after(&[&connected, COMPLETED]).is_over(false));
         assert!(!after(&[CONNECTED]).is_over(true), "the connection broke");
+    }
+
+    fn state(status: &str, published: u32, failed: u32, cancelled: u32) -> State {
+        let posts = Posts {
+            total: published + failed + cancelled,
+            published,
+            failed,
+            cancelled,
+        };
+        State {
+            status: status.into(),
+            posts,
+        }
+    }
+
+    #[test]
+    fn the_daemons_word_after_the_end_is_newer_than_the_message_of_the_end() {
+        let one_failed = COMPLETED.replace("\"published\":2,\"errors\":0", "\"published\":1,\"errors\":1");
+        let mut progress = after(&[CONNECTED, &one_failed]);
+        progress.settle(state("completed", 2, 0, 0));
+        assert!(
+            progress.is_over(false) && progress.all_published(),
+            "the failed one went live later"
+        );
+
+        let mut progress = after(&[CONNECTED, r#"{"type":"cancelled","status":"cancelled","total":3}"#]);
+        progress.settle(state("cancelled", 1, 0, 2));
+        assert_eq!(progress.summary(), "cancelled: 1 published, 0 failed, 2 cancelled of 3");
+    }
+
+    #[test]
+    fn the_message_of_an_earlier_end_ends_nothing() {
+        let mut progress = after(&[
+            CONNECTED,
+            r#"{"type":"error","status":"paused","total":2,"error":"held"}"#,
+        ]);
+        progress.settle(state("processing", 1, 0, 0));
+        assert!(!progress.is_over(true));
     }
 
     #[test]

@@ -40,7 +40,13 @@ struct Accepted {
     status: String,
     posts: Posts,
     #[serde(default)]
-    warnings: Vec<serde_json::Value>,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Warning {
+    field: String,
+    message: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,18 +71,12 @@ impl Publish {
 /// Sends the batch, prints what became of it and gives its id.
 pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<String, CliError> {
     let answer = send_until_answered(client, body, key).await?;
-    let accepted: Accepted = serde_json::from_slice(&answer.body).map_err(|error| CliError::Lost {
-        url: client.url().to_owned(),
-        reason: format!("it is no answer of StoryClip: {error}"),
-    })?;
+    let accepted: Accepted = client.json(&answer)?;
     if answer.headers.contains_key("idempotency-replayed") {
         eprintln!("this batch was accepted by an earlier call with the same key; nothing new was published");
     }
-    for warning in &accepted.warnings {
-        eprintln!(
-            "warning: {}",
-            warning.as_str().map_or_else(|| warning.to_string(), Into::into)
-        );
+    for Warning { field, message } in &accepted.warnings {
+        eprintln!("warning: {field} {message}");
     }
     let Accepted {
         batch_id,
@@ -101,9 +101,7 @@ async fn send_until_answered(client: &Client, body: String, key: &str) -> Result
         let reason = match client.post(PATH, body.clone(), key).await {
             Err(CliError::Lost { reason, .. }) => reason,
             Err(CliError::Unreachable { reason, .. }) if sent => reason,
-            Err(CliError::Refused(problem)) if sent && (problem.status == 409 || problem.status >= 500) => {
-                problem.to_string()
-            }
+            Err(CliError::Refused(problem)) if may_have_arrived(problem.status, sent) => problem.to_string(),
             outcome => return outcome,
         };
         sent = true;
@@ -116,6 +114,12 @@ async fn send_until_answered(client: &Client, body: String, key: &str) -> Result
         };
         tokio::time::sleep(*wait).await;
     }
+}
+
+/// Whether an error answer leaves open what became of the batch: a proxy's word about a daemon behind it, or, once the
+/// call was `sent` before, that the first one is alive (409) or that the daemon is in trouble.
+fn may_have_arrived(status: u16, sent: bool) -> bool {
+    matches!(status, 502..=504) || (sent && (status == 409 || status >= 500))
 }
 
 /// The file's text, which must be JSON: better said here, with the line, than by the daemon.

@@ -76,7 +76,7 @@ impl<'a> Subscription<'a> {
                     self.ready.extend(parser.push(&bytes));
                 }
                 Ok(None) => return Ok(self.lost("the daemon closed the stream".into())),
-                Err(error) => return Ok(self.lost(error.to_string())),
+                Err(error) => return Ok(self.lost(brief(&error))),
             }
         }
     }
@@ -91,7 +91,7 @@ impl<'a> Subscription<'a> {
                 self.connection = Some((response, Parser::default()));
                 Ok(None)
             }
-            Err(error) if self.connected && may_pass(&error) => Ok(Some(self.lost(error.to_string()))),
+            Err(error) if self.connected && may_pass(&error) => Ok(Some(self.lost(brief(&error)))),
             Err(error) => Err(error),
         }
     }
@@ -111,8 +111,16 @@ fn backoff(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.saturating_sub(1).min(4)).min(Duration::from_secs(15))
 }
 
+/// The reason alone; where the daemon is and how to start it is known by now.
+fn brief(error: &CliError) -> String {
+    match error {
+        CliError::Unreachable { reason, .. } | CliError::Lost { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// Whether the same question may be answered later: not when the daemon has understood it and said no.
-fn may_pass(error: &CliError) -> bool {
+pub(super) fn may_pass(error: &CliError) -> bool {
     match error {
         CliError::Unreachable { .. } | CliError::Lost { .. } => true,
         CliError::Refused(problem) => problem.status >= 500 || matches!(problem.status, 408 | 429),
@@ -128,6 +136,7 @@ fn may_pass(error: &CliError) -> bool {
         | CliError::Url(_)
         | CliError::Key
         | CliError::Client(_)
+        | CliError::Strange { .. }
         | CliError::Unanswered { .. } => false,
     }
 }

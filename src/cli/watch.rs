@@ -6,7 +6,7 @@ use super::{
     error::CliError,
     progress::{Event, Progress},
     screen::Screen,
-    subscription::{Step, Subscription},
+    subscription::{Step, Subscription, may_pass},
 };
 
 pub(super) async fn run(connection: &Connection, batch: &str) -> Result<Ending, CliError> {
@@ -26,13 +26,10 @@ pub(super) async fn follow(client: &Client, batch: &str) -> Result<Progress, Cli
     loop {
         match subscription.next().await? {
             Step::Message(message) => {
-                let event: Event = serde_json::from_str(&message.data).map_err(|error| CliError::Lost {
-                    url: client.url().to_owned(),
-                    reason: format!("the stream holds something that is no event: {error}"),
-                })?;
+                let event: Event = client.parse(message.data.as_bytes())?;
                 progress.apply(&event);
                 screen.show(&event, &progress)?;
-                if progress.is_over(false) {
+                if progress.is_over(false) && ended(client, batch, &mut progress).await? {
                     break;
                 }
             }
@@ -44,4 +41,17 @@ pub(super) async fn follow(client: &Client, batch: &str) -> Result<Progress, Cli
     }
     screen.end(&format!("{batch} {}", progress.summary()))?;
     Ok(progress)
+}
+
+/// Whether the message of an end was that of *the* end. A stream tells what happened from the start, so it may hold the
+/// end of a batch that was opened again; the batch itself knows. If it cannot be asked, the message stands.
+async fn ended(client: &Client, batch: &str, progress: &mut Progress) -> Result<bool, CliError> {
+    match client.get("/api/metricool/status", &[("batchId", batch)]).await {
+        Ok(answer) => {
+            progress.settle(client.json(&answer)?);
+            Ok(progress.is_over(false))
+        }
+        Err(error) if may_pass(&error) => Ok(true),
+        Err(error) => Err(error),
+    }
 }
