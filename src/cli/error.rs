@@ -43,7 +43,7 @@ pub(super) enum CliError {
     #[error("the answer of {url} was lost ({reason})")]
     Lost { url: String, reason: String },
     #[error(
-        "the answer of {url} was lost twice ({reason}), so the batch may have been accepted or not. To find out without publishing twice, run the command again with --idempotency-key {key}"
+        "the answer of {url} was lost again and again ({reason}), so the batch may have been accepted or not. To find out without publishing twice, run the command again with --idempotency-key {key}"
     )]
     Unanswered { url: String, reason: String, key: String },
     #[error("{0}")]

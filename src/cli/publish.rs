@@ -70,7 +70,7 @@ impl Publish {
 
 /// Sends the batch, prints what became of it and gives its id.
 pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<String, CliError> {
-    let answer = send_until_answered(client, body, key).await?;
+    let answer = send_until_answered(client, body, key, &AGAIN_AFTER).await?;
     let accepted: Accepted = client.json(&answer)?;
     if answer.headers.contains_key("idempotency-replayed") {
         eprintln!("this batch was accepted by an earlier call with the same key; nothing new was published");
@@ -94,8 +94,8 @@ pub(super) fn new_key() -> String {
 }
 
 /// Repeats a call whose answer was lost under the same key, and waits for the first one if that is still alive (409).
-async fn send_until_answered(client: &Client, body: String, key: &str) -> Result<Answer, CliError> {
-    let mut waits = AGAIN_AFTER.iter();
+async fn send_until_answered(client: &Client, body: String, key: &str, waits: &[Duration]) -> Result<Answer, CliError> {
+    let mut waits = waits.iter();
     let mut sent = false;
     loop {
         let reason = match client.post(PATH, body.clone(), key).await {
@@ -140,5 +140,80 @@ fn read(file: &str) -> Result<String, CliError> {
     match serde_json::from_str::<serde::de::IgnoredAny>(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(bad(format!("not valid JSON: {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    const ACCEPTED: &str = "HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    const ALIVE: &str = "HTTP/1.1 409 Conflict\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    const CUT: &str = "";
+
+    /// A server that answers each connection as told, and the idempotency keys that it was given.
+    async fn publish_to(answers: &[&'static str]) -> (Result<Answer, CliError>, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connection = Connection {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            api_key: None,
+        };
+        let answers = answers.to_vec();
+        let server = tokio::spawn(async move {
+            let mut keys = Vec::new();
+            for answer in answers {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let mut request = String::new();
+                while !request.ends_with("{\"a\":1}") {
+                    let mut bytes = [0; 1024];
+                    let read = socket.read(&mut bytes).await.unwrap();
+                    request += std::str::from_utf8(&bytes[..read]).unwrap();
+                }
+                let key = request.lines().find_map(|line| line.strip_prefix("idempotency-key: "));
+                keys.push(key.unwrap().to_owned());
+                socket.write_all(answer.as_bytes()).await.unwrap();
+            }
+            keys
+        });
+        let client = Client::new(&connection).unwrap();
+        let outcome = send_until_answered(&client, "{\"a\":1}".into(), "key_1", &[Duration::ZERO; 2]).await;
+        (outcome, server.await.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_asked_for_again_under_the_same_key() {
+        let (outcome, keys) = publish_to(&[CUT, ACCEPTED]).await;
+        assert_eq!(outcome.unwrap().body, b"{}");
+        assert_eq!(keys, ["key_1", "key_1"]);
+    }
+
+    #[tokio::test]
+    async fn a_first_call_that_is_still_alive_is_waited_for() {
+        let (outcome, keys) = publish_to(&[CUT, ALIVE, ACCEPTED]).await;
+        assert!(outcome.is_ok());
+        assert_eq!(keys.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_stays_unanswered_says_how_to_find_out() {
+        let (outcome, _) = publish_to(&[CUT, CUT, CUT]).await;
+        let text = outcome.err().unwrap().to_string();
+        assert!(text.contains("--idempotency-key key_1"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_conflict_at_once_is_an_answer() {
+        let (outcome, _) = publish_to(&[ALIVE]).await;
+        assert!(matches!(outcome, Err(CliError::Refused(problem)) if problem.status == 409));
+    }
+
+    #[test]
+    fn keys_differ() {
+        assert_ne!(new_key(), new_key());
     }
 }
