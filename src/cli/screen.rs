@@ -9,7 +9,7 @@ use super::{
     progress::{Event, Progress},
 };
 
-const BATCH: &str = "{wide_bar} {pos}/{len} clips, {msg}";
+const BATCH: &str = "{wide_bar} {pos}/{len} clips{msg}";
 const CLIP: &str = "{spinner} {wide_msg} {elapsed}";
 
 /// See the module.
@@ -51,7 +51,9 @@ impl Screen {
             Self::Bars { all, batch, clip } => {
                 batch.set_length(progress.total.into());
                 batch.set_position(progress.settled().into());
-                batch.set_message(format!("{} failed", progress.failed));
+                if progress.failed > 0 {
+                    batch.set_message(format!(", {} failed", progress.failed));
+                }
                 let Some(line) = line else { return Ok(()) };
                 if event.settles_a_clip() {
                     all.println(&line).map_err(CliError::Output)?;
@@ -77,7 +79,7 @@ impl Screen {
             Self::Lines => {}
             Self::Bars { batch, clip, .. } => {
                 clip.finish_and_clear();
-                batch.finish();
+                batch.finish_and_clear();
             }
         }
         Output.line(summary)
