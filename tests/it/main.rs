@@ -1,4 +1,5 @@
-//! One integration binary: every part against the real parts beside it.
+//! Tests of the whole program: real binary, real sockets, real databases. One binary, so that it links once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cli;
 mod http;
