@@ -10,6 +10,7 @@ mod control;
 mod dates;
 mod fault;
 mod faults;
+mod fields;
 mod ledger;
 mod line;
 mod post;
@@ -33,7 +34,6 @@ use storyclip_actors::ports::Clock;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
 pub use self::{
-    dates::Dates,
     fault::{Away, Error, Failure, Fault, LiveAt, Plain, Span, Throttle, Word},
     faults::{Faults, Settings},
     ledger::{Counts, CreateView, LedgerView, PostView},
@@ -41,6 +41,7 @@ pub use self::{
     route::{Asked, Route},
 };
 use self::{
+    dates::Dates,
     ledger::Ledger,
     line::{CuttableListener, Line},
     route::Traffic,
