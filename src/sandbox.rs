@@ -33,18 +33,18 @@ use serde::Serialize;
 use storyclip_actors::ports::Clock;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
+use self::{
+    dates::Dates,
+    ledger::Ledger,
+    line::{CuttableListener, Line},
+    route::Traffic,
+};
 pub use self::{
     fault::{Away, Error, Failure, Fault, LiveAt, Plain, Span, Throttle, Word},
     faults::{Faults, Settings},
     ledger::{Counts, CreateView, LedgerView, PostView},
     post::State,
     route::{Asked, Route},
-};
-use self::{
-    dates::Dates,
-    ledger::Ledger,
-    line::{CuttableListener, Line},
-    route::Traffic,
 };
 use crate::clock::SystemClock;
 
