@@ -8,6 +8,9 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use crate::providers::http_client;
 
 use super::{
     Connection,
@@ -16,8 +19,6 @@ use super::{
 
 /// How long an ordinary call may take.
 const CALL: Duration = Duration::from_secs(30);
-/// How long a connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long a stream may be silent; the daemon sends a comment every 15 s.
 const SILENCE: Duration = Duration::from_secs(45);
 
@@ -41,12 +42,8 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(bad());
         }
-        let mut builder = http_builder().connect_timeout(CONNECT).read_timeout(SILENCE);
-        if matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")) {
-            builder = builder.no_proxy();
-        }
         Ok(Self {
-            http: builder.build().map_err(|error| CliError::Client(root_cause(&error)))?,
+            http: http_client(&connection.url, 1).map_err(|error| CliError::Client(root_cause(&error)))?,
             url: connection.url.trim_end_matches('/').to_owned(),
             key: connection.api_key.clone().filter(|key| !key.expose_secret().is_empty()),
         })
@@ -96,14 +93,17 @@ impl Client {
             .query(&[("batchId", batch)])
             .header("accept", "text/event-stream")
             .header("last-event-id", last_event_id);
-        self.send(request).await
+        timeout(CALL, self.send(request))
+            .await
+            .unwrap_or_else(|_| Err(self.silent(CALL)))
     }
 
     /// The next bytes of a stream; `None` when the daemon has closed it.
     pub(super) async fn chunk(&self, response: &mut Response) -> Result<Option<Vec<u8>>, CliError> {
-        match response.chunk().await {
-            Ok(bytes) => Ok(bytes.map(|bytes| bytes.to_vec())),
-            Err(error) => Err(self.failed(&error)),
+        match timeout(SILENCE, response.chunk()).await {
+            Ok(Ok(bytes)) => Ok(bytes.map(|bytes| bytes.to_vec())),
+            Ok(Err(error)) => Err(self.failed(&error)),
+            Err(_) => Err(self.silent(SILENCE)),
         }
     }
 
@@ -128,6 +128,13 @@ impl Client {
         Ok(Answer { headers, body })
     }
 
+    fn silent(&self, time: Duration) -> CliError {
+        CliError::Lost {
+            url: self.url.clone(),
+            reason: format!("nothing came for {} s", time.as_secs()),
+        }
+    }
+
     /// No connection means that nothing was asked; anything else that the answer was lost.
     fn failed(&self, error: &reqwest::Error) -> CliError {
         let (url, reason) = (self.url.clone(), root_cause(error));
@@ -139,13 +146,6 @@ impl Client {
             CliError::Lost { url, reason }
         }
     }
-}
-
-/// A client builder whose TLS works: reqwest is built without a default for the cryptography.
-fn http_builder() -> reqwest::ClientBuilder {
-    // An error only says that a provider is installed already.
-    let _already_installed = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder()
 }
 
 /// The innermost reason, which is the one that a person can use: "Connection refused", not "error sending request".
