@@ -80,7 +80,7 @@ async fn the_printed_queries_run_unchanged() {
         uuid: None,
     });
     change.clips[0].clip.network_post_id = Some("fb1".into());
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     let mut done = batch("done", 1);
     done.status = storyclip_actors::model::BatchStatus::Completed;
     done.created_at = at(1);
