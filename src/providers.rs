@@ -3,6 +3,7 @@
 //! The daemon builds a provider and hands it to the actors. Nothing here survives a death but what went into [`Facts`].
 
 pub mod metricool;
+pub mod unconfigured;
 
 use std::time::Duration;
 

@@ -3,7 +3,11 @@
 //! The daemon spawns it and talks to it through [`SupervisorMessage`]. If it dies the daemon ends: leases lapse, and the
 //! next start (or another node) claims what was running. A first start and a restart are the same.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
@@ -85,7 +89,10 @@ impl Actor for Supervisor {
         state: &mut SupervisorState,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            SupervisorMessage::Claim => state.claim_due(&myself).await?,
+            SupervisorMessage::Claim => {
+                state.directory.nudged.store(false, Ordering::Release);
+                state.claim_due(&myself).await?;
+            }
             SupervisorMessage::Sweep => state.sweep(&myself).await?,
             SupervisorMessage::Ensure(batch, reply) => state.ensure(&myself, batch, reply).await?,
             SupervisorMessage::Command(batch, reply) => {
@@ -115,6 +122,13 @@ impl Actor for Supervisor {
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
         }
+    }
+}
+
+/// Has the supervisor claim what is due, once for all nudges that it has not heard yet.
+pub fn nudge(supervisor: &ActorRef<SupervisorMessage>, directory: &Directory) {
+    if !directory.nudged.swap(true, Ordering::AcqRel) && supervisor.cast(SupervisorMessage::Claim).is_err() {
+        tracing::warn!("the supervisor is gone, what is due waits for the next start");
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum CliError {
     Interrupted(&'static str),
     #[error("the sandbox failed: {0}")]
     Sandbox(io::Error),
+    #[error("the supervisor died: the process ends so that it is started again and its batches go on")]
+    Died,
     #[error("cannot write the output: {0}")]
     Output(io::Error),
     #[error("{name}: {reason}")]

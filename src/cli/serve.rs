@@ -22,7 +22,7 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
             address: config.listen.to_string(),
             reason,
         })?;
-    let daemon = tokio::select! {
+    let mut daemon = tokio::select! {
         daemon = daemon::start(config, listener) => daemon?,
         signal = signals.next() => {
             info!(signal, "stopped before the start was complete");
@@ -30,7 +30,10 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
         }
     };
     info!(address = %daemon.address(), "listening");
-    let signal = signals.next().await;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = daemon.died() => return Err(CliError::Died),
+    };
     info!(signal, "stopping");
     tokio::select! {
         () = daemon.stop() => {

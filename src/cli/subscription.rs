@@ -132,6 +132,7 @@ pub(super) fn may_pass(error: &CliError) -> bool {
         | CliError::Signals(_)
         | CliError::Interrupted(_)
         | CliError::Sandbox(_)
+        | CliError::Died
         | CliError::Output(_)
         | CliError::Input { .. }
         | CliError::Url(_)

@@ -141,6 +141,8 @@ impl Runner {
             events,
             applied: vec![],
         };
-        ports::Store::commit(&self.store, change).await.unwrap();
+        ports::Store::commit(&self.store, std::sync::Arc::new(change))
+            .await
+            .unwrap();
     }
 }
