@@ -95,10 +95,10 @@ pub fn judge(
 ) -> Finding {
     let Look { listing, owned, search } = *look;
     let free = || listing.posts.iter().filter(|post| !owned.contains(&post.post.id));
-    if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref()) {
-        if let Some(post) = free().find(|post| post.post.uuid.as_ref() == Some(uuid)) {
-            return Finding::Found(post.post.clone());
-        }
+    if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref())
+        && let Some(post) = free().find(|post| post.post.uuid.as_ref() == Some(uuid))
+    {
+        return Finding::Found(post.post.clone());
     }
     let candidates: Vec<&Candidate> = free().filter(|post| is_candidate(post, clip, request, rule)).collect();
     let equal: Vec<&&Candidate> = candidates.iter().filter(|post| same_media(post, request)).collect();
