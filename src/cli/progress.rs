@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use super::Ending;
+
 /// The body of a message on the stream (API.md, live events).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -186,9 +188,18 @@ impl Progress {
     }
 
     /// Whether it ended with every clip live.
-    pub(super) fn all_published(&self) -> bool {
+    fn all_published(&self) -> bool {
         let completed = self.end.as_ref().is_some_and(|end| end.status == "completed");
         completed && self.total > 0 && self.published == self.total
+    }
+
+    /// What a command that watched it ends with.
+    pub(super) fn ending(&self) -> Ending {
+        if self.all_published() {
+            Ending::Done
+        } else {
+            Ending::NotAllPublished
+        }
     }
 
     /// `completed: 4 published, 1 failed of 5`: the last line.
