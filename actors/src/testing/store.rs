@@ -203,10 +203,10 @@ impl MemoryStore {
                     .iter()
                     .filter(|(other, row)| **other != key && row.account == change.account.as_str())
             };
-            if let Some(post) = &write.post {
-                if others().any(|(_, row)| row.write.post.as_ref().is_some_and(|owned| owned.id == post.id)) {
-                    return Err(StoreError::Conflict("post".into()));
-                }
+            if let Some(post) = &write.post
+                && others().any(|(_, row)| row.write.post.as_ref().is_some_and(|owned| owned.id == post.id))
+            {
+                return Err(StoreError::Conflict("post".into()));
             }
             if let Some(Request { slot, media, .. }) = &write.request {
                 let same = |other: &Request| self.slots.same(other.slot, *slot) && other.media == *media;
