@@ -21,7 +21,7 @@ impl Dialect {
     /// A row source that takes apart the JSON text bound as `$1`.
     const fn source(self) -> &'static str {
         match self {
-            Self::Sqlite => "json_each($1)",
+            Self::Sqlite => "jsonb_each($1)",
             Self::Postgres => "jsonb_array_elements(CAST($1 AS jsonb)) AS j(value)",
         }
     }
