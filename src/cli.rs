@@ -1,1 +1,175 @@
-//! cli.
+//! What a person types. `main` calls [`main`]; each command is a file beside this one.
+//!
+//! `serve`, `sandbox` and `demo` run parts of StoryClip in this process. The others are clients: they speak HTTP to a
+//! running daemon and never touch its database, so they may die at any time without harm.
+
+mod batches;
+mod client;
+mod demo;
+mod error;
+mod help;
+mod output;
+mod progress;
+mod publish;
+mod sandbox;
+mod screen;
+mod serve;
+mod signals;
+mod sse;
+mod subscription;
+mod watch;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use secrecy::SecretString;
+
+use crate::config::{Config, DEFAULTS};
+
+use self::{error::CliError, output::Output};
+
+/// Publishes batches of stories, one clip after the other, and never lies about what happened.
+#[derive(Debug, Parser)]
+#[command(name = "storyclip", version, after_help = help::STORYCLIP, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    connection: Connection,
+    /// TOML file with settings, laid over the defaults and under the environment.
+    #[arg(long, global = true, value_name = "FILE", help_heading = None)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which daemon the client commands speak to.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Client options")]
+struct Connection {
+    /// Where the daemon is, for publish, watch and batches.
+    #[arg(long, global = true, env = "STORYCLIP_URL", default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// The API key to call it with; better given in the environment, where `ps` does not show it.
+    #[arg(
+        long,
+        global = true,
+        env = "STORYCLIP_API_KEY",
+        hide_env_values = true,
+        value_name = "KEY"
+    )]
+    api_key: Option<SecretString>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon until SIGTERM or Ctrl-C.
+    #[command(after_help = help::SERVE)]
+    Serve,
+    /// See it work: daemon and stand-in network in this process, five clips published live.
+    #[command(after_help = help::DEMO)]
+    Demo(demo::Demo),
+    /// Run a local stand-in for Metricool to rehearse against.
+    #[command(after_help = help::SANDBOX)]
+    Sandbox(sandbox::Sandbox),
+    /// Publish the batch in a JSON file through a running daemon.
+    #[command(after_help = help::PUBLISH)]
+    Publish(publish::Publish),
+    /// Follow a batch live until it ends.
+    #[command(after_help = help::WATCH)]
+    Watch {
+        /// The batch, as `publish` and `batches` print it.
+        batch: String,
+    },
+    /// List the batches that are scheduled, at work or paused.
+    #[command(after_help = help::BATCHES)]
+    Batches(batches::Batches),
+    /// Print the settings in force and where each comes from, secrets hidden.
+    #[command(after_help = help::CONFIG)]
+    Config {
+        /// Print the commented defaults instead: the start of a file for `--config`.
+        #[arg(long)]
+        defaults: bool,
+    },
+}
+
+/// How a command that did its work ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// As asked.
+    Done,
+    /// The batch ended, and not every clip was published.
+    NotAllPublished,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::SUCCESS,
+            Ending::NotAllPublished => Self::from(3),
+        }
+    }
+}
+
+/// Parses the arguments, runs the command and gives the exit code: 0 done, 1 it failed, 2 it was not understood, 3 the
+/// batch ended without every clip being published.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run_in_a_runtime(cli) {
+        Ok(ending) => ending.into(),
+        Err(error) => {
+            if !error.is_broken_pipe() {
+                eprintln!("error: {error}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_in_a_runtime(cli: Cli) -> Result<Ending, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let outcome = runtime.block_on(run(cli));
+    // What still runs now was to be left: a second signal ends at once.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn run(cli: Cli) -> Result<Ending, CliError> {
+    match cli.command {
+        Command::Serve => serve::run(Config::load(cli.config.as_deref())?).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Sandbox(sandbox) => sandbox.run(Config::load(cli.config.as_deref())?).await,
+        Command::Publish(publish) => publish.run(&cli.connection).await,
+        Command::Watch { batch } => watch::run(&cli.connection, &batch).await,
+        Command::Batches(batches) => batches.run(&cli.connection).await,
+        Command::Config { defaults: true } => Output.text(DEFAULTS),
+        Command::Config { defaults: false } => {
+            let config = Config::load(cli.config.as_deref())?;
+            for warning in &config.warnings {
+                eprintln!("warning: {warning}");
+            }
+            Output.text(config.describe())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_shows_no_key_of_the_environment() {
+        let command = Cli::command();
+        let key = command.get_arguments().find(|arg| arg.get_id() == "api_key").unwrap();
+        assert!(key.is_hide_env_values_set());
+    }
+}

@@ -1,1 +1,218 @@
-//! daemon.
+//! The only place where all parts meet: starts them, stops them in order.
+//!
+//! The command line (and the demo) calls [`start`]. If the process dies instead of being stopped, nothing is different but
+//! the leases: on SQLite the next start clears them, elsewhere they lapse.
+
+mod control;
+mod facts;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use ractor::{Actor, ActorRef};
+use secrecy::ExposeSecret;
+use storyclip_actors::{
+    context::{Context, LeaseClock, Rules},
+    directory::Directory,
+    limiter::Limiter,
+    model::NodeId,
+    ports::{Clock, Provider},
+    supervisor::{Supervisor, SupervisorMessage},
+};
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{
+    clock::SystemClock,
+    config::{Config, ListShowsPublished},
+    http::{self, AppState, Keys, TenantAccounts},
+    providers::{
+        self,
+        metricool::{self, Metricool},
+        unconfigured::Unconfigured,
+    },
+    store::{OpenError, Options, Store},
+    stream::Hub,
+};
+use control::{ActorControl, Lifetime};
+use facts::StoreFacts;
+
+/// Connections that serve reads.
+const READERS: u32 = 4;
+
+/// How long open HTTP requests may take once the actors are done.
+const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// Why the daemon did not start, in a sentence.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each is")]
+pub enum StartError {
+    #[error("cannot use the listener: {0}")]
+    Listener(#[from] io::Error),
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error("database: {0}")]
+    Store(#[from] storyclip_actors::error::StoreError),
+    #[error("api_keys: {0}")]
+    Keys(String),
+    #[error("tenant_accounts: {0}")]
+    Accounts(String),
+    #[error(transparent)]
+    Metricool(#[from] metricool::OptionsError),
+    #[error("HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("supervisor: {0}")]
+    Supervisor(#[from] ractor::SpawnErr),
+}
+
+/// A running daemon.
+pub struct Daemon {
+    address: SocketAddr,
+    grace: Duration,
+    store: Store,
+    hub: Arc<Hub>,
+    lifetime: Arc<Lifetime>,
+    supervisor: ActorRef<SupervisorMessage>,
+    supervising: JoinHandle<()>,
+    close: watch::Sender<bool>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+/// Starts everything: when it returns, due batches are being claimed and the listener is served.
+///
+/// # Errors
+/// See [`StartError`].
+pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, StartError> {
+    let address = listener.local_addr()?;
+    let keys = Keys::parse(config.api_keys.expose_secret()).map_err(StartError::Keys)?;
+    let accounts = TenantAccounts::parse(&config.tenant_accounts).map_err(StartError::Accounts)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let hub = Arc::new(Hub::default());
+    let options = Options {
+        url: config.database_url.expose_secret().to_owned(),
+        readers: READERS,
+    };
+    let store = Store::open(&options, hub.clone()).await?;
+    let abandoned = store.release_dead_leases().await?;
+    if abandoned > 0 {
+        tracing::info!(batches = abandoned, "taking over what an earlier run left");
+    }
+
+    let metricool_configured = !config.metricool_user_token.expose_secret().is_empty();
+    let provider: Arc<dyn Provider> = if metricool_configured {
+        Arc::new(metricool_client(&config, &store, &clock)?)
+    } else {
+        tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
+        Arc::new(Unconfigured)
+    };
+    let context = Arc::new(Context {
+        node: NodeId::from(format!("node-{}-{:08x}", std::process::id(), rand::random::<u32>())),
+        store: Arc::new(store.clone()),
+        limiter: Limiter::new(config.metricool_max_in_flight, provider.clone(), clock.clone()),
+        provider,
+        clock: clock.clone(),
+        bell: hub.clone(),
+        rules: rules(&config),
+        lease: LeaseClock::default(),
+    });
+    let directory = Arc::new(Directory::default());
+    let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
+
+    let lifetime = Arc::new(Lifetime::new(supervisor.clone()));
+    let app = http::router(AppState {
+        store: store.clone(),
+        hub: hub.clone(),
+        keys,
+        accounts,
+        control: Arc::new(ActorControl {
+            supervisor: supervisor.clone(),
+            directory,
+        }),
+        clock,
+        rules: http::Rules {
+            timeouts: config.timeouts,
+            looks: config.looks.clone(),
+        },
+        ready: lifetime.clone(),
+        metricool_configured,
+    });
+    let (close, mut closing) = watch::channel(false);
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        // A sender that is gone means the same as one that says so.
+        let _: Result<_, _> = closing.wait_for(|closed| *closed).await;
+    });
+    let server = tokio::spawn(serving.into_future());
+    let grace = config.shutdown_grace;
+    Ok(Daemon {
+        address,
+        grace,
+        store,
+        hub,
+        lifetime,
+        supervisor,
+        supervising,
+        close,
+        server,
+    })
+}
+
+impl Daemon {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Resolves if the supervisor ends by itself: the daemon is of no use any more and the process should end.
+    pub async fn died(&mut self) {
+        // However it ended, it ended.
+        let _: Result<_, _> = (&mut self.supervising).await;
+    }
+
+    /// Stops in order: no new work, calls under way are recorded within the grace, leases go back, subscribers are told
+    /// to come again, the database is closed.
+    pub async fn stop(self) {
+        self.lifetime.drain();
+        let drained = self.supervisor.call(SupervisorMessage::Drain, Some(self.grace)).await;
+        if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
+            tracing::warn!("calls under way took longer than the grace: their ends are found out at the next start");
+            self.supervisor.kill();
+        }
+        self.hub.shut_down();
+        self.close.send_replace(true);
+        let mut server = self.server;
+        if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
+            server.abort();
+        }
+        self.store.close().await;
+    }
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        slots: config.slots,
+        timeouts: config.timeouts,
+        looks: config.looks.clone(),
+        find_settle: config.find_settle,
+        max_batches: config.max_batches,
+        lease: config.lease,
+        ..Rules::default()
+    }
+}
+
+fn metricool_client(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Metricool, StartError> {
+    let options = metricool::Options {
+        base_url: config.metricool_url.clone(),
+        user_token: config.metricool_user_token.clone(),
+        user_id: config.metricool_user_id.clone(),
+        list_shows_published: match config.metricool_list_shows_published {
+            ListShowsPublished::Auto => metricool::ListShowsPublished::Auto,
+            ListShowsPublished::Yes => metricool::ListShowsPublished::Yes,
+            ListShowsPublished::No => metricool::ListShowsPublished::No,
+        },
+    };
+    let client = providers::http_client(&config.metricool_url, config.metricool_max_in_flight)?;
+    let facts = Arc::new(StoreFacts {
+        store: store.clone(),
+        clock: clock.clone(),
+    });
+    Ok(Metricool::new(options, client, facts, clock.clone())?)
+}

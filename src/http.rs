@@ -1,1 +1,141 @@
-//! http.
+//! The HTTP control plane: what a backend, a browser or an operator may ask of the daemon.
+//!
+//! The daemon builds an [`AppState`] and serves [`router`]. Every answer is made from rows; if the process dies, nothing
+//! that was answered is lost, and nothing that was not answered is half-written.
+
+mod accounts;
+mod active;
+mod attempts;
+mod batch;
+mod body;
+mod caller;
+mod cancel;
+mod envelope;
+mod fields;
+mod health;
+mod keys;
+mod limits;
+mod problem;
+mod publish;
+mod query;
+mod reconcile;
+mod status;
+mod stream;
+mod view;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::{
+    Router,
+    extract::State,
+    http::StatusCode,
+    middleware,
+    routing::{get, post},
+};
+use storyclip_actors::{
+    model::{BatchId, BatchStatus},
+    ports::Clock,
+    schedule::{LookRule, Timeouts},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use self::{
+    accounts::TenantAccounts,
+    keys::{Holder, Keys, Scope},
+    problem::{FieldError, Problem},
+};
+use crate::{store::Store, stream::Hub};
+
+/// Everything the routes need.
+pub struct AppState {
+    /// Where batches are.
+    pub store: Store,
+    /// The bell of the live stream; the same that hears the store's commits.
+    pub hub: Arc<Hub>,
+    /// Who may call.
+    pub keys: Keys,
+    /// Which brands a tenant may use.
+    pub accounts: TenantAccounts,
+    /// The supervisor's ear.
+    pub control: Arc<dyn Control>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How long confirmations are waited for, and when they are looked for.
+    pub rules: Rules,
+    /// Whether the daemon can take work.
+    pub ready: Arc<dyn Readiness>,
+    /// Whether there is a Metricool token; without one publishing is refused.
+    pub metricool_configured: bool,
+}
+
+/// The rules by which a wait for confirmation is shown.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "the types say it")]
+pub struct Rules {
+    pub timeouts: Timeouts,
+    pub looks: LookRule,
+}
+
+/// What the routes tell the supervisor. Each is a nudge about something that is durable already: one that is lost costs
+/// time, never work.
+#[async_trait]
+pub trait Control: Send + Sync + 'static {
+    /// A batch was created: claim it now.
+    fn created(&self, batch: &BatchId);
+
+    /// A command's row is durable. Waits, within bounds, for the status that the batch has after it was applied; `None`
+    /// if that is not known in time, or if the batch is run elsewhere.
+    async fn command(&self, batch: &BatchId) -> Option<BatchStatus>;
+
+    /// Somebody wants the rows to be compared with the network now.
+    fn reconcile(&self, batch: &BatchId);
+}
+
+/// Whether the daemon can take work.
+pub trait Readiness: Send + Sync + 'static {
+    /// # Errors
+    /// A sentence for an operator: what is missing, or that it is draining.
+    fn ready(&self) -> Result<(), String>;
+}
+
+type App = State<Arc<AppState>>;
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    Router::new()
+        // publishing
+        .route("/api/metricool/publish/stories", post(publish::stories))
+        // reading
+        .route("/api/metricool/status", get(status::show))
+        .route("/api/metricool/batch/{batch_id}", get(batch::show))
+        .route("/api/metricool/batch/{batch_id}/attempts", get(attempts::list))
+        .route("/api/metricool/batches/active", get(active::list))
+        .route("/api/metricool/batch/user-active", get(active::list))
+        .route("/api/metricool/reconcile/{batch_id}", get(reconcile::show))
+        // commanding
+        .route("/api/metricool/batch/{batch_id}/cancel", post(cancel::cancel))
+        // live events
+        .route("/api/metricool/stream", get(stream::open))
+        // operating
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(CatchPanicLayer::custom(envelope::panicked))
+        .layer(middleware::from_fn(envelope::around))
+        .with_state(Arc::new(state))
+}
+
+async fn no_such_route() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", "there is no such path")
+}
+
+async fn no_such_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "METHOD_NOT_ALLOWED",
+        "this path does not take this method",
+    )
+    .detail("This path does not take this method; the header Allow lists those it takes.")
+}

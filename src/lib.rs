@@ -3,6 +3,7 @@
 //! `main` calls [`cli`]; [`daemon`] is the only place where all parts meet. Decisions are made in `storyclip-actors`.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod http;

@@ -1,3 +1,7 @@
-//! The binary: hands its arguments to the library's command line.
+//! The binary: hands over to the library's command line.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    storyclip::cli::main()
+}

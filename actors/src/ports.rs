@@ -158,7 +158,7 @@ pub trait Store: Send + Sync + 'static {
     async fn release_all(&self, node: &NodeId) -> Result<(), StoreError>;
 
     /// Commits one step.
-    async fn commit(&self, change: Change) -> Result<(), StoreError>;
+    async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError>;
 
     /// Commands of a batch that are durable and not applied yet, oldest first.
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError>;

@@ -113,12 +113,20 @@ impl LookRule {
         looks
     }
 
-    /// The first look (its number and instant) that is not before `now`, never later than the deadline.
-    pub fn next(&self, slot: Timestamp, now: Timestamp, deadline: Timestamp) -> (u32, Timestamp) {
-        let number = self.due_by(now.since(slot));
+    /// The first look (its number and instant) that is not before `now` and not among the `done` first ones, never
+    /// later than the deadline.
+    pub fn next(&self, slot: Timestamp, done: u32, now: Timestamp, deadline: Timestamp) -> (u32, Timestamp) {
+        let number = self.due_by(now.since(slot)).max(done);
         let due = (slot + self.after_slot(number)).max(now);
         (number, due.min(deadline.max(now)))
     }
+}
+
+/// When a wait for confirmation ends: the timeout after the slot. If that had passed before anybody could look (the daemon
+/// was down, or the post was found late), the wait begins now: time in which nobody asked does not count.
+pub fn deadline(slot: Timestamp, timeout: Duration, now: Timestamp) -> Timestamp {
+    let end = slot + timeout;
+    if end > now { end } else { now + timeout }
 }
 
 /// Looks at a timed-out post, counted from the timeout (DESIGN 4, rule 4).
@@ -189,21 +197,21 @@ mod tests {
     fn a_restart_goes_on_with_the_look_that_is_due() {
         let rule = LookRule::default();
         let deadline = SLOT + Duration::from_secs(90);
-        assert_eq!(rule.next(SLOT, SLOT, deadline), (0, SLOT + Duration::from_secs(1)));
+        assert_eq!(rule.next(SLOT, 0, SLOT, deadline), (0, SLOT + Duration::from_secs(1)));
         let later = SLOT + Duration::from_millis(7_600);
         assert_eq!(
-            rule.next(SLOT, later, deadline),
+            rule.next(SLOT, 0, later, deadline),
             (4, SLOT + Duration::from_millis(10_500))
         );
         let late = SLOT + Duration::from_millis(89_900);
         assert_eq!(
-            rule.next(SLOT, late, deadline).1,
+            rule.next(SLOT, 0, late, deadline).1,
             deadline,
             "the last look is at the deadline"
         );
         let after = SLOT + Duration::from_secs(500);
         assert_eq!(
-            rule.next(SLOT, after, deadline).1,
+            rule.next(SLOT, 0, after, deadline).1,
             after,
             "past the deadline it is at once"
         );

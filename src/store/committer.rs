@@ -194,9 +194,9 @@ impl Committer {
     }
 
     /// After the commit: the listener first, then the waiters.
-    fn answer(&self, mut ops: Vec<Op>, mut outcome: Outcome) {
+    fn answer(&self, ops: Vec<Op>, mut outcome: Outcome) {
         let numbers = std::mem::take(&mut outcome.numbers);
-        let committed = committed(&mut ops, &outcome, numbers);
+        let committed = committed(&ops, &outcome, numbers);
         if !committed.is_empty() {
             self.listener.committed(&committed);
         }
@@ -241,15 +241,15 @@ async fn transact(
     }
 }
 
-/// The events of a drain with their numbers; the bodies move out of the operations.
-fn committed(ops: &mut [Op], outcome: &Outcome, numbers: Vec<(i64, i64)>) -> Vec<Committed> {
+/// The events of a drain with their numbers.
+fn committed(ops: &[Op], outcome: &Outcome, numbers: Vec<(i64, i64)>) -> Vec<Committed> {
     let mut committed = Vec::with_capacity(numbers.len());
     let mut numbers = numbers.into_iter();
-    for (place, op) in ops.iter_mut().enumerate() {
+    for (place, op) in ops.iter().enumerate() {
         let (batch, tenant, user, events) = match op {
-            Op::Commit(change, _) => (&change.batch, &change.tenant, &change.user, &mut change.events),
+            Op::Commit(change, _) => (&change.batch, &change.tenant, &change.user, &change.events),
             Op::Create(new, _) if !outcome.replayed.contains_key(&place) => {
-                (&new.id, &new.tenant, &new.user, &mut new.events)
+                (&new.id, &new.tenant, &new.user, &new.events)
             }
             Op::Create(..)
             | Op::Command(..)
@@ -260,15 +260,15 @@ fn committed(ops: &mut [Op], outcome: &Outcome, numbers: Vec<(i64, i64)>) -> Vec
             | Op::GiveBack(..)
             | Op::Close(..) => continue,
         };
-        for (Event { kind, body, .. }, (batch_seq, user_seq)) in std::mem::take(events).into_iter().zip(&mut numbers) {
+        for (Event { kind, body, .. }, (batch_seq, user_seq)) in events.iter().zip(&mut numbers) {
             committed.push(Committed {
                 batch: batch.clone(),
                 tenant: tenant.clone(),
                 user: user.clone(),
                 batch_seq,
                 user_seq,
-                kind,
-                body: Bytes::from(body),
+                kind: *kind,
+                body: Bytes::copy_from_slice(body.as_bytes()),
             });
         }
     }

@@ -3,7 +3,7 @@
 //! `Store` and the actors' port put them in, the committer takes them out. An operation that is dropped unanswered (the
 //! committer died, the process stops) tells its waiter that the database is unavailable.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use storyclip_actors::{
     error::StoreError,
@@ -49,7 +49,7 @@ pub struct Take {
 
 /// One operation.
 pub enum Op {
-    Commit(Box<Change>, Reply<()>),
+    Commit(Arc<Change>, Reply<()>),
     Create(Box<NewBatch>, Reply<Created>),
     Command(NewCommand, Reply<()>),
     Fact(Fact, Reply<()>),

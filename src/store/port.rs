@@ -3,7 +3,7 @@
 //! The supervisor and the batch actors call it. A claim is one write and three reads; if the reads fail, or the caller
 //! is gone before it has its snapshots, the leases go back at once.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use storyclip_actors::{
@@ -60,8 +60,8 @@ impl ports::Store for Store {
         Ok(())
     }
 
-    async fn commit(&self, change: Change) -> Result<(), StoreError> {
-        self.submit(|reply| Op::Commit(Box::new(change), reply)).await
+    async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
+        self.submit(|reply| Op::Commit(change, reply)).await
     }
 
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {

@@ -1,3 +1,7 @@
-//! Everything that needs a database, a socket or a process: one binary, one module per part.
+//! Tests of the whole program: real binary, real sockets, real databases. One binary, so that it links once.
+#![allow(clippy::unwrap_used, missing_docs)]
 
+mod cli;
+mod demo;
+mod http;
 mod store;

@@ -1,5 +1,7 @@
 //! Steps of batches.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use storyclip::store::StreamScope;
 use storyclip_actors::{
@@ -12,7 +14,11 @@ use super::bench::{Bench, at, batch, event, intent, request, step, tenant};
 
 pub async fn a_step_reaches_every_table(bench: &Bench) {
     let mut snapshot = bench.live("b1", 2).await;
-    bench.store.commit(intent(&snapshot, "m", at(60))).await.unwrap();
+    bench
+        .store
+        .commit(Arc::new(intent(&snapshot, "m", at(60))))
+        .await
+        .unwrap();
     let command = bench
         .store
         .command(&"b1".into(), CommandKind::Cancel, "key 1", at(2))
@@ -56,7 +62,7 @@ pub async fn a_step_reaches_every_table(bench: &Bench) {
     change.head.status = BatchStatus::Paused;
     change.head.error = Some(Trouble::new("CLIP_HELD", "a person decides"));
     change.head.wake_at = Some(at(99));
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
 
     let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
     assert_eq!(
@@ -129,11 +135,11 @@ pub async fn a_stale_epoch_leaves_no_row(bench: &Bench) {
     let before = bench.rows().await;
     let mut stale = intent(&snapshot, "m", at(60));
     stale.epoch -= 1;
-    assert_eq!(bench.store.commit(stale).await, Err(StoreError::Lost));
+    assert_eq!(bench.store.commit(Arc::new(stale)).await, Err(StoreError::Lost));
     bench.store.release_all(&super::bench::node("n1")).await.unwrap();
     let released = intent(&snapshot, "m", at(60));
     assert_eq!(
-        bench.store.commit(released).await,
+        bench.store.commit(Arc::new(released)).await,
         Err(StoreError::Lost),
         "nobody holds the lease"
     );
@@ -163,7 +169,7 @@ pub async fn a_wrong_status_loses_only_its_own_change(bench: &Bench) {
         }
         changes.push(change);
     }
-    let results = join_all(changes.into_iter().map(|change| bench.store.commit(change))).await;
+    let results = join_all(changes.into_iter().map(|change| bench.store.commit(Arc::new(change)))).await;
     let lost: Vec<_> = results.iter().map(|result| *result == Err(StoreError::Lost)).collect();
     assert_eq!(lost, [false, true, false, false, true, true]);
     assert_eq!(bench.rows().await, [6, 6, 3, 3, 0]);
@@ -191,7 +197,7 @@ pub async fn a_taken_slot_refuses_only_the_offender(bench: &Bench) {
         changes.push(intent(&snapshot, &media, at(60)));
     }
     let creates = bench.store.create_batch(batch("beside", 1));
-    let commits = join_all(changes.into_iter().map(|change| bench.store.commit(change)));
+    let commits = join_all(changes.into_iter().map(|change| bench.store.commit(Arc::new(change))));
     let (results, created) = tokio::join!(commits, creates);
     created.unwrap();
     for (n, result) in results.iter().enumerate() {
@@ -226,9 +232,9 @@ pub async fn two_steps_of_one_batch_commit_in_order(bench: &Bench) {
     });
     second.events = vec![event("second"), event("third")];
     let (a, b, c) = tokio::join!(
-        bench.store.commit(first),
-        bench.store.commit(second),
-        bench.store.commit(intent(&other, "other", at(60)))
+        bench.store.commit(Arc::new(first)),
+        bench.store.commit(Arc::new(second)),
+        bench.store.commit(Arc::new(intent(&other, "other", at(60))))
     );
     assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
     let events = bench
@@ -258,7 +264,7 @@ pub async fn user_numbers_have_no_gaps(bench: &Bench) {
             changes.push(change);
         }
     }
-    for result in join_all(changes.into_iter().map(|change| bench.store.commit(change))).await {
+    for result in join_all(changes.into_iter().map(|change| bench.store.commit(Arc::new(change)))).await {
         result.unwrap();
     }
     let heard = bench.ears.0.lock().unwrap().clone();

@@ -1,5 +1,7 @@
 //! Leases and commands.
 
+use std::sync::Arc;
+
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
@@ -95,7 +97,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     assert!(!named(at(14)).await, "somebody holds the lease");
     let mut change = step(&snapshot);
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     assert!(!named(at(20)).await, "it is finished");
     bench
         .store
@@ -120,7 +122,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     });
     change.applied = snapshot.commands.iter().map(|command| command.id.clone()).collect();
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     assert!(named(at(23)).await, "a clip timed out and may be looked at");
     assert!(
         bench
@@ -162,14 +164,14 @@ pub async fn a_respawn_counts_restarts(bench: &Bench) {
         1,
         "ten minutes after the first a new window begins"
     );
-    assert_eq!(bench.store.commit(step(&first)).await, Err(StoreError::Lost));
+    assert_eq!(bench.store.commit(Arc::new(step(&first))).await, Err(StoreError::Lost));
 }
 
 pub async fn a_command_wakes_its_batch(bench: &Bench) {
     let snapshot = bench.live("b1", 1).await;
     let mut change = step(&snapshot);
     (change.head.wake_at, change.head.release) = (Some(at(5_000)), true);
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     let due = async |now| {
         bench
             .store
@@ -194,7 +196,7 @@ pub async fn a_command_wakes_its_batch(bench: &Bench) {
     assert_eq!(taken[0].batch.wake_at, Some(at(30)));
     let mut change = step(&taken[0]);
     (change.head.wake_at, change.head.release, change.applied) = (None, true, vec![first]);
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     let waiting = bench.store.commands(&"b1".into()).await.unwrap();
     assert_eq!(
         (waiting.len(), &waiting[0].id, waiting[0].kind),
@@ -243,7 +245,7 @@ pub async fn released_leases_are_free(bench: &Bench) {
         .remove(0);
     let mut change = step(&snapshot);
     change.head.release = true;
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     assert_eq!(
         bench
             .number("SELECT COUNT(*) FROM publish_batches WHERE lease_owner IS NULL")
@@ -263,7 +265,7 @@ pub async fn a_renewed_lease_stays(bench: &Bench) {
             .unwrap()
             .is_empty()
     );
-    bench.store.commit(step(&snapshot)).await.unwrap();
+    bench.store.commit(Arc::new(step(&snapshot))).await.unwrap();
     assert_eq!(
         bench
             .store
@@ -273,7 +275,10 @@ pub async fn a_renewed_lease_stays(bench: &Bench) {
             .len(),
         1
     );
-    assert_eq!(bench.store.commit(step(&snapshot)).await, Err(StoreError::Lost));
+    assert_eq!(
+        bench.store.commit(Arc::new(step(&snapshot))).await,
+        Err(StoreError::Lost)
+    );
 }
 
 pub async fn an_unheard_claim_is_given_back(bench: &Bench) {
@@ -291,14 +296,18 @@ pub async fn an_unheard_claim_is_given_back(bench: &Bench) {
 
 pub async fn a_claim_reads_the_current_intent(bench: &Bench) {
     let mut snapshot = bench.live("b1", 2).await;
-    bench.store.commit(intent(&snapshot, "first", at(60))).await.unwrap();
+    bench
+        .store
+        .commit(Arc::new(intent(&snapshot, "first", at(60))))
+        .await
+        .unwrap();
     let mut second = intent(&snapshot, "second", at(120));
     second.clips[0].expected = ClipStatus::Uploading;
     second.clips[0].clip.attempt = 2;
     second.attempts[0].attempt = 2;
     second.attempts[0].intent_at = Some(at(70));
     second.head.release = true;
-    bench.store.commit(second).await.unwrap();
+    bench.store.commit(Arc::new(second)).await.unwrap();
     snapshot = bench.take("b1").await;
     let clip = &snapshot.clips[0];
     assert_eq!(

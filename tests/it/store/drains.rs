@@ -1,5 +1,7 @@
 //! Many random drains against a model that carries out one change after the other.
 
+use std::sync::Arc;
+
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join_all;
@@ -169,7 +171,12 @@ pub async fn random_drains_equal_one_by_one(bench: &Bench) {
         for place in order {
             expected.insert(place, model.commit(&changes[place], 1));
         }
-        let results = join_all(changes.iter().map(|change| bench.store.commit(change.clone()))).await;
+        let results = join_all(
+            changes
+                .iter()
+                .map(|change| bench.store.commit(Arc::new(change.clone()))),
+        )
+        .await;
         for (result, verdict) in results.iter().zip(expected.values()) {
             match (result, verdict) {
                 (Ok(()), Verdict::Done) => done += 1,

@@ -1,5 +1,7 @@
 //! Ends: of the store, of a connection, of the database.
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -29,7 +31,11 @@ pub async fn closing_finishes_the_queue(bench: &Bench) {
 pub async fn a_cut_connection_is_replaced(bench: &Bench) {
     let snapshot = bench.live("b1", 1).await;
     if bench.cut_connections().await {
-        bench.store.commit(intent(&snapshot, "m", at(60))).await.unwrap();
+        bench
+            .store
+            .commit(Arc::new(intent(&snapshot, "m", at(60))))
+            .await
+            .unwrap();
         assert!(bench.store.batch(&tenant(), &"b1".into()).await.unwrap().is_some());
     }
 }
@@ -41,7 +47,8 @@ pub async fn a_lost_database_is_an_error(bench: &Bench) {
         true => bench.meddle("ALTER TABLE batch_events RENAME TO gone").await,
         false => bench.drop_database().await,
     }
-    let commits = join_all([step(&snapshot), intent(&snapshot, "m", at(60))].map(|change| bench.store.commit(change)));
+    let commits =
+        join_all([step(&snapshot), intent(&snapshot, "m", at(60))].map(|change| bench.store.commit(Arc::new(change))));
     let results = tokio::time::timeout(Duration::from_secs(30), commits)
         .await
         .expect("no waiter hangs");
@@ -53,6 +60,10 @@ pub async fn a_lost_database_is_an_error(bench: &Bench) {
             "nothing is there by half"
         );
         bench.meddle("ALTER TABLE gone RENAME TO batch_events").await;
-        bench.store.commit(intent(&snapshot, "m", at(60))).await.unwrap();
+        bench
+            .store
+            .commit(Arc::new(intent(&snapshot, "m", at(60))))
+            .await
+            .unwrap();
     }
 }

@@ -1,5 +1,7 @@
 //! The ledger of attempts, who owns a post, and facts.
 
+use std::sync::Arc;
+
 use futures_util::future::join_all;
 use storyclip_actors::{
     error::StoreError,
@@ -25,7 +27,7 @@ pub async fn several_writes_to_one_row_keep_their_order(bench: &Bench) {
         code: Some("X".into()),
         ..AttemptWrite::default()
     });
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
     assert_eq!(view.clips[0].status, ClipStatus::Retrying);
     let attempts = bench.store.attempts(&tenant(), &"b1".into()).await.unwrap().unwrap();
@@ -43,7 +45,7 @@ pub async fn posts_have_one_owner(bench: &Bench) {
             id: post.into(),
             uuid: None,
         });
-        bench.store.commit(change).await.unwrap();
+        bench.store.commit(Arc::new(change)).await.unwrap();
     }
     let posts = ["p1", "p2", "p3"].map(Into::into);
     let owned = bench
@@ -75,7 +77,10 @@ pub async fn posts_have_one_owner(bench: &Bench) {
         id: "p1".into(),
         uuid: None,
     });
-    assert!(matches!(bench.store.commit(thief).await, Err(StoreError::Conflict(_))));
+    assert!(matches!(
+        bench.store.commit(Arc::new(thief)).await,
+        Err(StoreError::Conflict(_))
+    ));
 }
 
 pub async fn facts_are_replaced(bench: &Bench) {

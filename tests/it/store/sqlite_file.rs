@@ -76,7 +76,7 @@ async fn a_writer_from_outside_is_waited_for() {
     let mut outside = bench.probe.begin().await.unwrap();
     let update = "UPDATE publish_batches SET job_id = 'other'";
     sqlx::query(update).execute(&mut *outside).await.unwrap();
-    let mut commit = bench.store.commit(intent(&snapshot, "m", at(60)));
+    let mut commit = bench.store.commit(Arc::new(intent(&snapshot, "m", at(60))));
     assert!(futures_util::poll!(&mut commit).is_pending());
     let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
     assert_eq!(
@@ -102,7 +102,7 @@ async fn the_printed_queries_run_unchanged() {
         uuid: None,
     });
     change.clips[0].clip.network_post_id = Some("fb1".into());
-    bench.store.commit(change).await.unwrap();
+    bench.store.commit(Arc::new(change)).await.unwrap();
     let mut done = batch("done", 1);
     done.status = storyclip_actors::model::BatchStatus::Completed;
     done.created_at = at(1);

@@ -1,0 +1,90 @@
+//! Asking the children: what a plan wants done once the rows say so.
+//!
+//! Called by [`Run::advance`] after the commit. A death in here loses questions, not facts: the next plan asks again.
+
+use ractor::ActorProcessingErr;
+
+use super::{call, run::Run};
+use crate::{
+    clip_publisher::PublisherMessage,
+    find::Search,
+    plan::Act,
+    poller::{PollerMessage, Watch},
+    schedule,
+    work::CallKind,
+};
+
+impl Run {
+    pub(super) fn perform(&mut self, act: Act) -> Result<(), ActorProcessingErr> {
+        match act {
+            Act::Send(_) => {}
+            Act::Prepare(index) => {
+                let url = self.clip(index)?.url.clone();
+                self.work.preparing.push(index);
+                self.children.publisher.cast(PublisherMessage::Prepare(index, url))?;
+            }
+            Act::Find(index) => self.perform_find(index)?,
+            Act::Watch(index) => self.perform_watch(index)?,
+            Act::Withdraw(index) => {
+                let clip = self.clip(index)?;
+                let (Some(post), Some(slot)) = (clip.post.clone(), clip.slot()) else {
+                    return Ok(());
+                };
+                let call = call(CallKind::Withdraw, clip);
+                self.work.call = Some(call);
+                self.children
+                    .publisher
+                    .cast(PublisherMessage::Withdraw(call, post, slot))?;
+            }
+            Act::LateLook(index) => {
+                let clip = self.clip(index)?;
+                let Some(post) = clip.post.clone() else { return Ok(()) };
+                let look = PollerMessage::Once {
+                    clip: index,
+                    attempt: clip.attempt,
+                    post,
+                };
+                self.work.late = Some(index);
+                self.children.poller.cast(look)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn perform_find(&mut self, index: u32) -> Result<(), ActorProcessingErr> {
+        let now = self.context.now();
+        let clip = self.clip(index)?;
+        let Some(request) = clip.request.clone() else {
+            return Err(format!("clip {index} is uncertain without a request").into());
+        };
+        let call = call(CallKind::Find, clip);
+        let known = matches!(self.work.search, Some((c, a, _)) if (c, a) == (index, call.attempt));
+        if !known {
+            let since = clip.intent_at.unwrap_or(self.loaded_at);
+            self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));
+        }
+        self.work.call = Some(call);
+        self.children.publisher.cast(PublisherMessage::Find(call, request))?;
+        Ok(())
+    }
+
+    fn perform_watch(&mut self, index: u32) -> Result<(), ActorProcessingErr> {
+        let now = self.context.now();
+        let timeout = self.context.rules.timeouts.of(self.batch.speed);
+        let clip = self.clip(index)?;
+        let (Some(post), Some(slot)) = (clip.post.clone(), clip.slot()) else {
+            return Err(format!("clip {index} waits without a post").into());
+        };
+        let watch = Watch {
+            clip: index,
+            attempt: clip.attempt,
+            post,
+            slot,
+            deadline: schedule::deadline(slot, timeout, now),
+            created_at: clip.uploaded_at.unwrap_or(now),
+        };
+        self.work.watched = Some((index, watch.attempt));
+        self.children.poller.cast(PollerMessage::Watch(watch))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,183 @@
+//! The change that a batch actor is about to make durable, and making it so.
+//!
+//! Everything that one message leads to is one [`Draft`] and one commit. If the process dies before the commit, none of it
+//! happened; after it, all of it did, and only then are the children asked to act.
+
+use std::{sync::Arc, time::Duration};
+
+use ractor::{ActorProcessingErr, ActorRef};
+
+use super::{BatchMessage, run::Run};
+use crate::{
+    error::StoreError,
+    events::Event,
+    limiter::Permit,
+    model::{ClipStatus, CommandId, Request, Timestamp, code},
+    ports::{AttemptWrite, BatchWrite, Change, ClipWrite},
+    work::Call,
+};
+
+/// How many slots further a clip may be moved when its slot is taken by the same media.
+const MAX_SLOT_MOVES: u32 = 200;
+
+/// What is not durable yet.
+#[derive(Default)]
+pub(super) struct Draft {
+    /// Clips that changed, with the status that their rows have now.
+    touched: Vec<(u32, ClipStatus)>,
+    pub(super) attempts: Vec<AttemptWrite>,
+    pub(super) events: Vec<Event>,
+    pub(super) applied: Vec<CommandId>,
+    /// Whether the batch's own row changes.
+    pub(super) head: bool,
+    /// Whether the lease is given back with it.
+    pub(super) release: bool,
+    /// Whether that is done.
+    pub(super) released: bool,
+    /// When the batch is to be claimed again after a release.
+    pub(super) wake_at: Option<Timestamp>,
+    /// The create call that leaves when it is durable.
+    pub(super) create: Option<(Call, Permit)>,
+    ready: Option<(Request, Permit, Call)>,
+}
+
+impl Draft {
+    pub(super) fn touch(&mut self, index: u32, status_in_row: ClipStatus) {
+        if !self.touched.iter().any(|(touched, _)| *touched == index) {
+            self.touched.push((index, status_in_row));
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.touched.is_empty()
+            && self.attempts.is_empty()
+            && self.events.is_empty()
+            && self.applied.is_empty()
+            && !self.head
+            && !self.release
+    }
+
+    /// The create call that may leave now.
+    pub(super) fn take_create(&mut self) -> Option<(Request, Permit, Call)> {
+        self.ready.take()
+    }
+}
+
+impl Run {
+    /// Makes the draft durable. False if the lease is lost: the actor stops and has touched nothing.
+    pub(super) async fn commit(&mut self, myself: &ActorRef<BatchMessage>) -> Result<bool, ActorProcessingErr> {
+        self.clear_account_error();
+        if self.draft.is_empty() {
+            return Ok(true);
+        }
+        let mut change = Arc::new(self.change());
+        let mut moves = 0;
+        let mut failures = 0;
+        loop {
+            match self.context.store.commit(change.clone()).await {
+                Ok(()) => break,
+                Err(StoreError::Lost) => {
+                    tracing::warn!(batch.id = %self.batch.id, "lease is lost, actor stops");
+                    myself.stop(Some("lease lost".into()));
+                    return Ok(false);
+                }
+                Err(StoreError::Conflict(_)) if self.draft.create.is_some() && moves < MAX_SLOT_MOVES => {
+                    moves += 1;
+                    self.move_slot()?;
+                    change = Arc::new(self.change());
+                }
+                Err(StoreError::Conflict(rule)) => return Err(format!("a change was refused: {rule}").into()),
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
+                    tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
+                    failures += 1;
+                }
+            }
+        }
+        let (release, create) = (self.draft.release, self.draft.create.take());
+        self.draft = Draft {
+            released: release,
+            ..Draft::default()
+        };
+        if let Some((call, permit)) = create {
+            let Some(request) = self.clip(call.clip)?.request.clone() else {
+                return Err("a create call without a request".into());
+            };
+            self.draft.ready = Some((request, permit, call));
+        }
+        Ok(true)
+    }
+
+    /// The account's refusal is over as soon as anything else is recorded about the batch.
+    fn clear_account_error(&mut self) {
+        let refused = self
+            .batch
+            .error
+            .as_ref()
+            .is_some_and(|error| &*error.code == code::ACCOUNT_UNAUTHORIZED);
+        if refused && self.context.limiter.parked(&self.batch.account).is_none() {
+            self.batch.error = None;
+            self.draft.head = true;
+        }
+    }
+
+    /// Two clips of one account never share slot and media: the next slot, then.
+    fn move_slot(&mut self) -> Result<(), ActorProcessingErr> {
+        let Some((call, _)) = &self.draft.create else {
+            return Ok(());
+        };
+        let (index, attempt) = (call.clip, call.attempt);
+        let rule = self.context.rules.slots;
+        let Some(request) = self.clips[index as usize - 1].request.as_mut() else {
+            return Err("an intent without a request".into());
+        };
+        request.slot = rule.next(request.slot);
+        let moved = request.clone();
+        for write in &mut self.draft.attempts {
+            if (write.clip, write.attempt) == (index, attempt) {
+                write.request = Some(moved.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&self) -> Change {
+        let now = self.context.now();
+        let batch = &self.batch;
+        let draft = &self.draft;
+        let wake_at = if draft.release {
+            draft.wake_at
+        } else {
+            Some(batch.wake_at.unwrap_or(now))
+        };
+        Change {
+            batch: batch.id.clone(),
+            tenant: batch.tenant.clone(),
+            user: batch.user.clone(),
+            account: batch.account.clone(),
+            network: batch.network,
+            epoch: batch.epoch,
+            at: now,
+            head: BatchWrite {
+                status: batch.status,
+                error: batch.error.clone(),
+                totals: self.totals(),
+                wake_at,
+                started_at: batch.started_at,
+                completed_at: batch.completed_at,
+                release: draft.release,
+            },
+            clips: draft
+                .touched
+                .iter()
+                .map(|(index, expected)| ClipWrite {
+                    expected: *expected,
+                    clip: self.clips[*index as usize - 1].clone(),
+                })
+                .collect(),
+            attempts: draft.attempts.clone(),
+            events: draft.events.clone(),
+            applied: draft.applied.clone(),
+        }
+    }
+}

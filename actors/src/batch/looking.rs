@@ -1,0 +1,179 @@
+//! What a look at a post means, in time and after its timeout.
+//!
+//! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
+
+use std::sync::Arc;
+
+use super::{
+    Look,
+    answers::{Outcome, attempt},
+    run::Run,
+};
+use crate::{
+    error::Refused,
+    events::{self, WaitProgress},
+    lifecycle::ClipEvent,
+    model::{BatchStatus, ClipStatus, Trouble, code},
+    plan::late_look_due,
+    ports::{AttemptVerdict, AttemptWrite, FailureKind, PublishFailure, Reading},
+    work::{Call, CallKind},
+};
+
+impl Run {
+    pub(super) fn on_looked(&mut self, look: Look) -> Outcome {
+        if self.work.late == Some(look.clip) {
+            self.work.late = None;
+            self.work.ask.retain(|asked| *asked != look.clip);
+        }
+        let clip = self.clip(look.clip)?;
+        if clip.attempt != look.attempt {
+            return Ok(());
+        }
+        match (clip.status, clip.timed_out()) {
+            (ClipStatus::WaitingConfirmation, _) => self.on_look_in_time(look),
+            (_, true) => self.on_late_look(look),
+            (_, false) => Ok(()),
+        }
+    }
+
+    fn on_look_in_time(&mut self, look: Look) -> Outcome {
+        let attempt = Call {
+            kind: CallKind::Find,
+            clip: look.clip,
+            attempt: look.attempt,
+        };
+        let withdrawing = self.work.call.is_some_and(|call| call.kind == CallKind::Withdraw);
+        let now = self.context.now();
+        match look.result {
+            // Nobody could be asked: the poller asks again, and a refused credential shows in the plan.
+            Err(_) => Ok(()),
+            Ok(Reading::Pending(word)) if !look.last => self.tick(look.clip, look.number, word),
+            Ok(Reading::Pending(word)) => {
+                self.work.watched = None;
+                let message = format!("not confirmed in time; the network's last word was {word}");
+                let trouble = Trouble::new(code::CONFIRMATION_TIMEOUT, message);
+                self.record(attempt, now, AttemptVerdict::TimedOut, Some(&trouble));
+                self.apply(look.clip, ClipEvent::TimedOut(trouble))
+            }
+            // A withdrawal is under way: its own answer says what became of the post.
+            Ok(Reading::Missing) if withdrawing => {
+                self.work.watched = None;
+                Ok(())
+            }
+            Ok(Reading::Missing) => {
+                self.work.watched = None;
+                let trouble = Trouble::new(
+                    code::POST_VANISHED,
+                    "the provider no longer knows the post: asking for it",
+                );
+                self.apply(look.clip, ClipEvent::Vanished(trouble))
+            }
+            Ok(Reading::Published {
+                network_post_id,
+                permalink,
+            }) => {
+                self.work.watched = None;
+                self.published(attempt, network_post_id, permalink)
+            }
+            Ok(Reading::Failed(failure)) => {
+                self.work.watched = None;
+                self.errored(attempt, &failure)
+            }
+        }
+    }
+
+    fn published(&mut self, call: Call, network_post_id: Option<Arc<str>>, permalink: Option<Arc<str>>) -> Outcome {
+        let write = AttemptWrite {
+            outcome_at: Some(self.context.now()),
+            verdict: Some(AttemptVerdict::Published),
+            permalink: permalink.clone(),
+            ..attempt(call)
+        };
+        self.draft.attempts.push(write);
+        self.apply(
+            call.clip,
+            ClipEvent::Published {
+                network_post_id,
+                permalink,
+            },
+        )
+    }
+
+    fn errored(&mut self, call: Call, failure: &PublishFailure) -> Outcome {
+        let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
+        self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
+        let going_on = self.batch.status != BatchStatus::Cancelled;
+        match failure.kind {
+            FailureKind::Connection if going_on => {
+                self.context.limiter.park_brand(&self.batch.account);
+                self.park(call.clip, Refused::Brand)
+            }
+            FailureKind::Passing if going_on => {
+                let retry_at = self.retry_at(call.clip, call.attempt)?;
+                self.apply(call.clip, ClipEvent::Errored { trouble, retry_at })
+            }
+            FailureKind::Permanent | FailureKind::Passing | FailureKind::Connection => self.apply(
+                call.clip,
+                ClipEvent::Errored {
+                    trouble,
+                    retry_at: None,
+                },
+            ),
+        }
+    }
+
+    fn on_late_look(&mut self, look: Look) -> Outcome {
+        let call = Call {
+            kind: CallKind::Find,
+            clip: look.clip,
+            attempt: look.attempt,
+        };
+        match look.result {
+            Ok(Reading::Published {
+                network_post_id,
+                permalink,
+            }) => self.published(call, network_post_id, permalink),
+            Ok(Reading::Failed(failure)) => {
+                let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
+                self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
+                self.apply(
+                    look.clip,
+                    ClipEvent::Errored {
+                        trouble,
+                        retry_at: None,
+                    },
+                )
+            }
+            Ok(Reading::Pending(_) | Reading::Missing) => self.late_look_done(look.clip),
+            // Nobody could be asked: the look is still due, and the limiter holds it until somebody can be.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn late_look_done(&mut self, index: u32) -> Outcome {
+        let now = self.context.now();
+        if late_look_due(self.clip(index)?).is_some_and(|due| due <= now) {
+            self.apply(index, ClipEvent::LateLook)?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self, index: u32, number: u32, word: String) -> Outcome {
+        if !self.context.bell.heard(&self.batch) {
+            return Ok(());
+        }
+        let now = self.context.now();
+        let clip = self.clip(index)?;
+        let total = self.context.rules.timeouts.of(self.batch.speed).as_secs();
+        let elapsed = clip.slot().map_or(0, |slot| now.since(slot).as_secs()).min(total);
+        let wait = WaitProgress {
+            elapsed,
+            total,
+            attempt: number,
+            current_status: word,
+        };
+        let body = events::waiting(&self.batch, clip, self.totals(), &wait, now);
+        self.context.bell.tick(&self.batch, body);
+        Ok(())
+    }
+}

@@ -1,0 +1,353 @@
+//! A batch while it runs: its rows as they are in the database, what its children are at, and the loop that goes on.
+//!
+//! BatchActor owns one and calls [`Run::advance`] after every message. Nothing here outlives the actor.
+
+use std::sync::Arc;
+
+use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
+use tokio::task::JoinHandle;
+
+use super::{BatchMessage, call, commit::Draft};
+use crate::{
+    clip_publisher::PublisherMessage,
+    context::Context,
+    error::Refused,
+    events,
+    lifecycle::{self, ClipEvent},
+    limiter::{Permit, Priority},
+    model::{Batch, BatchStatus, Clip, Command, CommandKind, Request, Timestamp, Totals, Trouble, code},
+    plan::{Act, Plan, RowStep, View, plan},
+    poller::PollerMessage,
+    ports::{AttemptWrite, Snapshot},
+    work::{Call, CallKind, Work},
+};
+
+/// The two children and how often one of them died.
+pub struct Children {
+    pub publisher: ActorRef<PublisherMessage>,
+    pub poller: ActorRef<PollerMessage>,
+    pub deaths: u32,
+}
+
+/// See the file's first paragraph.
+pub struct Run {
+    pub(super) context: Arc<Context>,
+    pub(super) batch: Batch,
+    pub(super) clips: Vec<Clip>,
+    pub(super) commands: Vec<Command>,
+    pub(super) work: Work,
+    pub(super) draft: Draft,
+    pub(super) children: Children,
+    pub(super) permit: Option<(u32, Permit)>,
+    pub(super) loaded_at: Timestamp,
+    pub(super) draining: bool,
+    /// Who waits to hear that a command is applied.
+    pub(super) replies: Vec<RpcReplyPort<BatchStatus>>,
+    timer: Option<(Timestamp, JoinHandle<()>)>,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.forget_timer();
+    }
+}
+
+impl Run {
+    pub(super) fn new(context: Arc<Context>, snapshot: Snapshot, children: Children) -> Self {
+        let loaded_at = context.now();
+        Self {
+            context,
+            batch: snapshot.batch,
+            clips: snapshot.clips,
+            commands: snapshot.commands,
+            work: Work::default(),
+            draft: Draft::default(),
+            children,
+            permit: None,
+            loaded_at,
+            draining: false,
+            replies: Vec::new(),
+            timer: None,
+        }
+    }
+
+    /// What a child needs to know of the batch.
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            batch: self.batch.clone(),
+            clips: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+
+    pub(super) fn clip(&self, index: u32) -> Result<&Clip, ActorProcessingErr> {
+        let position = (index as usize).checked_sub(1);
+        position
+            .and_then(|at| self.clips.get(at))
+            .ok_or_else(|| format!("batch has no clip {index}").into())
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        Totals::of(&self.clips)
+    }
+
+    /// Lets something happen to a clip: the state machine decides, the draft remembers, subscribers will be told.
+    pub(super) fn apply(&mut self, index: u32, event: ClipEvent) -> Result<(), ActorProcessingErr> {
+        let now = self.context.now();
+        let Some(clip) = (index as usize).checked_sub(1).and_then(|at| self.clips.get_mut(at)) else {
+            return Err(format!("batch has no clip {index}").into());
+        };
+        let before = clip.status;
+        let late = clip.timed_out();
+        lifecycle::apply(clip, event, now)?;
+        self.draft.touch(index, before);
+        let clip = &self.clips[index as usize - 1];
+        if clip.status == before {
+            return Ok(());
+        }
+        tracing::info!(
+            batch.id = %self.batch.id, clip.index = index, attempt = clip.attempt, from = %before, to = %clip.status,
+            code = clip.error.as_ref().map(|error| &*error.code), "clip moved"
+        );
+        if clip.status != crate::model::ClipStatus::Cancelled {
+            self.draft
+                .events
+                .push(events::progress(&self.batch, clip, self.totals(), late, now));
+        }
+        if self.batch.started_at.is_none() {
+            self.batch.started_at = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Plans, changes rows until they need no more change, commits once, then asks the children.
+    pub(super) async fn advance(&mut self, myself: &ActorRef<BatchMessage>) -> Result<(), ActorProcessingErr> {
+        let mut plan = self.settle_rows()?;
+        let mut asked = Vec::new();
+        while let Some(position) = plan.acts.iter().position(|act| matches!(act, Act::Send(_))) {
+            let Act::Send(index) = plan.acts.remove(position) else {
+                break;
+            };
+            if self.draining {
+                continue;
+            }
+            if let Some(permit) = self.permit_for(index) {
+                self.intend(index, permit)?;
+            } else {
+                self.work.wants_permit = Some(index);
+                asked.push(PublisherMessage::Permit(index));
+            }
+            plan = self.settle_rows()?;
+        }
+        self.draft.release = plan.rest && !self.draining;
+        self.draft.wake_at = plan.wake_at;
+        if !self.commit(myself).await? {
+            return Ok(());
+        }
+        for reply in self.replies.drain(..) {
+            // Whoever asked may be gone.
+            let _: Result<(), _> = reply.send(self.batch.status);
+        }
+        if self.draft.released || (self.draining && self.work.call.is_none()) {
+            myself.stop(None);
+            return Ok(());
+        }
+        for message in asked {
+            self.children.publisher.cast(message)?;
+        }
+        if let Some((request, permit, call)) = self.draft.take_create() {
+            self.work.call = Some(call);
+            self.children
+                .publisher
+                .cast(PublisherMessage::Create(call, request, permit))?;
+        }
+        if !self.draining {
+            for act in plan.acts {
+                self.perform(act)?;
+            }
+        }
+        self.set_timer(myself, plan.wake_at);
+        Ok(())
+    }
+
+    fn settle_rows(&mut self) -> Result<Plan, ActorProcessingErr> {
+        loop {
+            let plan = plan(&View {
+                batch: &self.batch,
+                clips: &self.clips,
+                commands: &self.commands,
+                work: &self.work,
+                parked: self.context.limiter.parked(&self.batch.account),
+                max_restarts: self.context.rules.max_restarts,
+                now: self.context.now(),
+            });
+            match plan.row {
+                None => return Ok(plan),
+                Some(step) => self.take_row_step(step)?,
+            }
+        }
+    }
+
+    fn take_row_step(&mut self, step: RowStep) -> Result<(), ActorProcessingErr> {
+        match step {
+            RowStep::ApplyCommand => self.apply_command(),
+            RowStep::Doubt(clip) => {
+                let why = Trouble::new(
+                    code::ANSWER_LOST,
+                    "the daemon stopped during the create call: asking the network",
+                );
+                self.apply(clip, ClipEvent::AnswerLost(why))
+            }
+            RowStep::Begin(clip) => self.apply(clip, ClipEvent::Begin),
+            RowStep::Park(clip, refused) => self.park(clip, refused),
+            RowStep::NoteRefusal(refused) => {
+                self.batch.error = Some(unauthorized(refused));
+                self.draft.head = true;
+                Ok(())
+            }
+            RowStep::Settle(status, error) => {
+                self.settle(status, error);
+                Ok(())
+            }
+            RowStep::EndCancelled => {
+                self.settle(BatchStatus::Cancelled, None);
+                Ok(())
+            }
+        }
+    }
+
+    /// The clip waits for its account; the batch says why.
+    pub(super) fn park(&mut self, index: u32, refused: Refused) -> Result<(), ActorProcessingErr> {
+        let trouble = unauthorized(refused);
+        self.batch.error = Some(trouble.clone());
+        self.draft.head = true;
+        self.apply(index, ClipEvent::Queue { trouble, until: None })
+    }
+
+    fn settle(&mut self, status: BatchStatus, error: Option<Trouble>) {
+        let now = self.context.now();
+        self.batch.status = status;
+        self.batch.error = error;
+        if status.is_finished() {
+            self.batch.completed_at = Some(now);
+        }
+        tracing::info!(batch.id = %self.batch.id, to = %status, "batch moved");
+        self.draft.head = true;
+        self.draft.events.push(events::ending(&self.batch, self.totals(), now));
+    }
+
+    fn apply_command(&mut self) -> Result<(), ActorProcessingErr> {
+        let command = self.commands.remove(0);
+        match command.kind {
+            CommandKind::Cancel => self.cancel()?,
+        }
+        self.draft.applied.push(command.id);
+        Ok(())
+    }
+
+    /// The batch is cancelled at once; clips in flight are followed (and withdrawn where that is possible).
+    fn cancel(&mut self) -> Result<(), ActorProcessingErr> {
+        if self.batch.status.is_finished() {
+            return Ok(());
+        }
+        self.batch.status = BatchStatus::Cancelled;
+        self.batch.error = None;
+        self.draft.head = true;
+        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
+        let open: Vec<u32> = self
+            .clips
+            .iter()
+            .filter(|clip| may_be_cancelled(clip))
+            .map(|clip| clip.index)
+            .collect();
+        open.into_iter()
+            .try_for_each(|index| self.apply(index, ClipEvent::Cancel))
+    }
+
+    fn permit_for(&mut self, index: u32) -> Option<Permit> {
+        match self.permit.take() {
+            Some((clip, permit)) if clip == index => Some(permit),
+            Some(_) | None => self.context.limiter.try_acquire(&self.batch.account, Priority::Create),
+        }
+    }
+
+    /// Decides the exact request; it is durable before the create call leaves.
+    fn intend(&mut self, index: u32, permit: Permit) -> Result<(), ActorProcessingErr> {
+        let now = self.context.now();
+        let Some(at) = self.work.media.iter().position(|(clip, _)| *clip == index) else {
+            return Err(format!("clip {index} has no media to send").into());
+        };
+        let (_, media) = self.work.media.swap_remove(at);
+        let slot = self.context.rules.slots.slot(now);
+        let request = Request {
+            network: self.batch.network,
+            media,
+            text: "".into(),
+            slot,
+        };
+        self.apply(index, ClipEvent::Intend(request.clone()))?;
+        let clip = self.clip(index)?;
+        let call = call(CallKind::Create, clip);
+        let attempt = AttemptWrite {
+            clip: index,
+            attempt: clip.attempt,
+            request: Some(request),
+            intent_at: Some(now),
+            ..AttemptWrite::default()
+        };
+        self.draft.attempts.push(attempt);
+        self.draft.create = Some((call, permit));
+        self.work.call = Some(call);
+        self.work.search = None;
+        Ok(())
+    }
+
+    fn set_timer(&mut self, myself: &ActorRef<BatchMessage>, at: Option<Timestamp>) {
+        if self.timer.as_ref().map(|(due, _)| *due) == at {
+            return;
+        }
+        self.forget_timer();
+        let Some(at) = at else { return };
+        let myself = myself.clone();
+        let pause = at.since(self.context.now());
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            // An actor that is gone needs no waking.
+            let _: Result<(), _> = myself.cast(BatchMessage::Wake);
+        });
+        self.timer = Some((at, timer));
+    }
+
+    pub(super) fn forget_timer(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+    }
+
+    /// The call that was under way, if this answer belongs to it.
+    pub(super) fn take_call(&mut self, call: Call) -> bool {
+        let mine = self.work.call == Some(call);
+        if mine {
+            self.work.call = None;
+        }
+        mine
+    }
+}
+
+/// The reason shown while a credential is refused.
+fn unauthorized(refused: Refused) -> Trouble {
+    let message = match refused {
+        Refused::Token => "the provider refuses the token: renew it, the work goes on by itself",
+        Refused::Brand => "the provider refuses this account: reconnect it, the work goes on by itself",
+    };
+    Trouble::new(code::ACCOUNT_UNAUTHORIZED, message)
+}
+
+fn may_be_cancelled(clip: &Clip) -> bool {
+    use crate::model::ClipStatus as S;
+    match clip.status {
+        S::Pending | S::Queued | S::Retrying => true,
+        S::Uploading => clip.request.is_none(),
+        S::WaitingConfirmation | S::Uncertain | S::Held | S::Published | S::Failed | S::Cancelled => false,
+    }
+}

@@ -1,0 +1,138 @@
+//! What the answers to looking for a post, and to taking one back, mean.
+//!
+//! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
+
+use std::{collections::HashSet, time::Duration};
+
+use ractor::ActorProcessingErr;
+
+use super::{
+    answers::{Outcome, attempt, jitter},
+    run::Run,
+};
+use crate::{
+    error::{ProviderError, StoreError},
+    find::{self, Finding},
+    lifecycle::ClipEvent,
+    model::{BatchStatus, ClipStatus, PostId, Timestamp, Trouble, code},
+    ports::{AttemptVerdict, AttemptWrite, Listing, Withdrawal},
+    schedule,
+    work::Call,
+};
+
+impl Run {
+    pub(super) async fn on_listed(&mut self, call: Call, result: Result<Listing, ProviderError>) -> Outcome {
+        if !self.take_call(call) || self.clip(call.clip)?.status != ClipStatus::Uncertain {
+            return Ok(());
+        }
+        let now = self.context.now();
+        let settle = self.context.rules.find_settle;
+        let Some((_, _, mut search)) = self.work.search else {
+            return Ok(());
+        };
+        let finding = match &result {
+            Err(_) => {
+                search.unanswered(now);
+                Finding::NotYet
+            }
+            Ok(listing) => {
+                let owned = self.owned(call, listing).await?;
+                let clip = self.clip(call.clip)?;
+                let Some(request) = &clip.request else { return Ok(()) };
+                let seen = find::Look {
+                    listing,
+                    owned: &owned,
+                    search: &search,
+                };
+                let finding = find::judge(clip, request, &seen, &self.context.rules.slots, settle, now);
+                search.answered(now, settle);
+                finding
+            }
+        };
+        self.work.search = Some((call.clip, call.attempt, search));
+        self.found(call, finding)
+    }
+
+    async fn owned(&self, call: Call, listing: &Listing) -> Result<HashSet<PostId>, ActorProcessingErr> {
+        if listing.posts.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let posts: Vec<PostId> = listing.posts.iter().map(|post| post.post.id.clone()).collect();
+        loop {
+            match self
+                .context
+                .store
+                .owned(&self.batch.account, &posts, (&self.batch.id, call.clip))
+                .await
+            {
+                Ok(owned) => return Ok(owned),
+                Err(StoreError::Unavailable(reason)) => {
+                    tracing::error!(batch.id = %self.batch.id, %reason, "owners of posts cannot be read, trying again");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                Err(error @ (StoreError::Lost | StoreError::Conflict(_))) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn found(&mut self, call: Call, finding: Finding) -> Outcome {
+        let now = self.context.now();
+        match finding {
+            Finding::NotYet => Ok(()),
+            Finding::Found(post) => {
+                let write = AttemptWrite {
+                    outcome_at: Some(now),
+                    verdict: Some(AttemptVerdict::Found),
+                    post: Some(post.clone()),
+                    ..attempt(call)
+                };
+                self.draft.attempts.push(write);
+                self.apply(call.clip, ClipEvent::Found(post))
+            }
+            Finding::Absent => {
+                let trouble = Trouble::new(code::NOT_CREATED, "the post was looked for and does not exist");
+                self.record(call, now, AttemptVerdict::Absent, Some(&trouble));
+                if self.batch.status == BatchStatus::Cancelled {
+                    return self.apply(call.clip, ClipEvent::Cancel);
+                }
+                let retry_at = self.retry_at(call.clip, call.attempt)?;
+                self.apply(call.clip, ClipEvent::Absent { trouble, retry_at })
+            }
+            Finding::CannotTell(trouble) => {
+                self.record(call, now, AttemptVerdict::CannotTell, Some(&trouble));
+                self.apply(call.clip, ClipEvent::CannotTell(trouble))
+            }
+        }
+    }
+
+    pub(super) fn retry_at(&self, index: u32, attempt: u32) -> Result<Option<Timestamp>, ActorProcessingErr> {
+        let retries = self.clip(index)?.retries;
+        let left = retries < self.batch.max_retries;
+        let pause = schedule::retry_backoff(retries, jitter(&self.batch.id, index, attempt));
+        Ok(left.then(|| self.context.now() + pause))
+    }
+
+    pub(super) fn on_withdrawn(&mut self, call: Call, result: Result<Withdrawal, ProviderError>) -> Outcome {
+        let waiting = self.clip(call.clip)?.status == ClipStatus::WaitingConfirmation;
+        if !self.take_call(call) || !waiting {
+            return Ok(());
+        }
+        match result {
+            Ok(Withdrawal::Withdrawn) => {
+                self.record(call, self.context.now(), AttemptVerdict::Withdrawn, None);
+                self.apply(call.clip, ClipEvent::Withdrawn)
+            }
+            Ok(Withdrawal::Refused(_)) => {
+                self.work.withdraw_refused = Some((call.clip, call.attempt));
+                Ok(())
+            }
+            // Held by the limiter until the provider answers again, then tried again while the slot is far enough.
+            Err(error) if error.outage => Ok(()),
+            Err(error) => {
+                tracing::warn!(batch.id = %self.batch.id, clip.index = call.clip, %error, "withdrawal failed");
+                self.work.withdraw_refused = Some((call.clip, call.attempt));
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the answers to sending a clip mean: the permit, the media, the create call.
+//!
+//! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
+
+use std::sync::Arc;
+
+use ractor::ActorProcessingErr;
+
+use super::{
+    answers::{Outcome, attempt, jitter, refused},
+    run::Run,
+};
+use crate::{
+    error::{ProviderError, Refused, Verdict},
+    lifecycle::ClipEvent,
+    limiter::Permit,
+    model::{BatchStatus, ClipStatus, PostRef, Trouble, code},
+    ports::{AttemptVerdict, AttemptWrite},
+    schedule,
+    work::Call,
+};
+
+impl Run {
+    pub(super) fn on_permit(&mut self, index: u32, permit: Result<Permit, Refused>) -> Outcome {
+        self.work.wants_permit = None;
+        match permit {
+            Ok(permit) => self.permit = Some((index, permit)),
+            Err(refused) if self.is_waiting_to_be_sent(index)? => return self.park(index, refused),
+            Err(_) => {}
+        }
+        Ok(())
+    }
+
+    fn is_waiting_to_be_sent(&self, index: u32) -> Result<bool, ActorProcessingErr> {
+        let clip = self.clip(index)?;
+        Ok(match clip.status {
+            ClipStatus::Pending | ClipStatus::Retrying | ClipStatus::Queued => true,
+            ClipStatus::Uploading => clip.request.is_none(),
+            ClipStatus::WaitingConfirmation
+            | ClipStatus::Uncertain
+            | ClipStatus::Held
+            | ClipStatus::Published
+            | ClipStatus::Failed
+            | ClipStatus::Cancelled => false,
+        })
+    }
+
+    pub(super) fn on_prepared(&mut self, index: u32, result: Result<Arc<str>, ProviderError>) -> Outcome {
+        self.work.preparing.retain(|preparing| *preparing != index);
+        let clip = self.clip(index)?;
+        let (attempt, done) = (clip.attempt, clip.status.is_terminal());
+        let at_work = clip.status == ClipStatus::Uploading && clip.request.is_none();
+        match result {
+            Ok(media) => {
+                self.work.strikes = 0;
+                if !done {
+                    self.work.media.push((index, media));
+                }
+                Ok(())
+            }
+            Err(_) if !at_work => {
+                self.work.ahead_failed = Some(index);
+                Ok(())
+            }
+            Err(error) => {
+                // The first failure of an outage is nobody's fault; one that comes back while others are answered is.
+                let spend = !error.outage || self.work.strikes > 0;
+                self.work.strikes += 1;
+                self.call_failed(index, attempt, &error, spend)
+            }
+        }
+    }
+
+    pub(super) fn on_created(&mut self, call: Call, result: Option<Result<PostRef, ProviderError>>) -> Outcome {
+        if !self.take_call(call) {
+            return Ok(());
+        }
+        let now = self.context.now();
+        match result {
+            None => {
+                let trouble = Trouble::new(code::PROVIDER_UNAVAILABLE, "the lease was too short for a create call");
+                let until = now + schedule::LEASE_MARGIN / 5;
+                self.record(call, now, AttemptVerdict::Refused(Verdict::Unavailable), Some(&trouble));
+                self.apply(
+                    call.clip,
+                    ClipEvent::Postponed {
+                        trouble,
+                        until,
+                        spend: false,
+                    },
+                )
+            }
+            Some(Ok(post)) => {
+                let write = AttemptWrite {
+                    outcome_at: Some(now),
+                    verdict: Some(AttemptVerdict::Created),
+                    post: Some(post.clone()),
+                    ..attempt(call)
+                };
+                self.draft.attempts.push(write);
+                self.apply(call.clip, ClipEvent::Created(post))
+            }
+            Some(Err(error)) => {
+                self.draft.attempts.push(refused(call, &error, now));
+                self.call_failed(call.clip, call.attempt, &error, !error.outage)
+            }
+        }
+    }
+
+    /// A clip could not be sent: the verdict says what that means.
+    fn call_failed(&mut self, index: u32, attempt: u32, error: &ProviderError, spend: bool) -> Outcome {
+        let now = self.context.now();
+        let trouble = Trouble::new(&error.code, &error.message);
+        let clip = self.clip(index)?;
+        let (sent, retries) = (clip.request.is_some(), clip.retries);
+        let event = match error.verdict {
+            Verdict::Unknown if sent => ClipEvent::AnswerLost(trouble),
+            Verdict::Rejected => ClipEvent::Refused(trouble),
+            _ if self.batch.status == BatchStatus::Cancelled => ClipEvent::Cancel,
+            Verdict::Throttled(until) => {
+                let message = format!("the provider asked for a pause until {until}");
+                ClipEvent::Queue {
+                    trouble: Trouble::new(code::RATE_LIMITED, message),
+                    until: Some(until),
+                }
+            }
+            Verdict::Unauthorized(refused) => return self.park(index, refused),
+            Verdict::Unavailable | Verdict::Unknown if spend && retries >= self.batch.max_retries => {
+                ClipEvent::Refused(trouble)
+            }
+            Verdict::Unavailable | Verdict::Unknown => {
+                let until = now + schedule::retry_backoff(retries, jitter(&self.batch.id, index, attempt));
+                ClipEvent::Postponed { trouble, until, spend }
+            }
+        };
+        self.apply(index, event)
+    }
+}

@@ -1,0 +1,170 @@
+//! ClipPublisher: the only caller of the provider's prepare, create, find and withdraw for one batch.
+//!
+//! BatchActor, its parent, sends it one call at a time and hears the answer as a message. If it dies, the parent spawns
+//! another and plans again: a create call that was under way is then uncertain, like after any other death.
+
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+
+use crate::{
+    batch::BatchMessage,
+    context::Context,
+    error::{ProviderError, Verdict},
+    limiter::{Permit, Priority},
+    model::{AccountId, Network, PostRef, Request, Timestamp, code},
+    work::Call,
+};
+
+/// What ClipPublisher is asked to do.
+#[derive(Debug)]
+pub enum PublisherMessage {
+    /// Make the media of this clip ready, beside everything else.
+    Prepare(u32, Arc<str>),
+    /// Wait for a permit to send this clip.
+    Permit(u32),
+    /// Create the post; the intent is durable.
+    Create(Call, Request, Permit),
+    /// List the posts around the request's slot.
+    Find(Call, Request),
+    /// Take the post back.
+    Withdraw(Call, PostRef, Timestamp),
+}
+
+/// What a ClipPublisher is made of.
+#[allow(missing_docs, reason = "the types say it")]
+pub struct PublisherArguments {
+    pub context: Arc<Context>,
+    pub batch: ActorRef<BatchMessage>,
+    pub account: AccountId,
+    pub network: Network,
+}
+
+/// See the file's first paragraph.
+pub struct ClipPublisher;
+
+#[ractor::async_trait]
+impl Actor for ClipPublisher {
+    type Msg = PublisherMessage;
+    type State = PublisherArguments;
+    type Arguments = PublisherArguments;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<PublisherMessage>,
+        arguments: PublisherArguments,
+    ) -> Result<PublisherArguments, ActorProcessingErr> {
+        Ok(arguments)
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<PublisherMessage>,
+        message: PublisherMessage,
+        state: &mut PublisherArguments,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            PublisherMessage::Prepare(clip, url) => state.prepare(clip, url),
+            PublisherMessage::Permit(clip) => state.permit(clip).await?,
+            PublisherMessage::Create(call, request, permit) => state.create(call, request, permit).await?,
+            PublisherMessage::Find(call, request) => state.find(call, request).await?,
+            PublisherMessage::Withdraw(call, post, slot) => state.withdraw(call, post, slot).await?,
+        }
+        Ok(())
+    }
+}
+
+impl PublisherArguments {
+    fn prepare(&self, clip: u32, url: Arc<str>) {
+        let mut answer = PreparedAnswer {
+            batch: self.batch.clone(),
+            clip,
+            result: None,
+        };
+        let (context, account) = (self.context.clone(), self.account.clone());
+        tokio::spawn(async move {
+            let permit = context.limiter.acquire(&account, Priority::Prepare).await;
+            let result = context.provider.prepare(&account, &url).await;
+            drop(permit);
+            if let Err(error) = &result {
+                context.limiter.report(&account, error);
+            }
+            answer.give(result);
+        });
+    }
+
+    async fn permit(&self, clip: u32) -> Result<(), ActorProcessingErr> {
+        let permit = self
+            .context
+            .limiter
+            .acquire_unless_parked(&self.account, Priority::Create)
+            .await;
+        Ok(self.batch.cast(BatchMessage::Permit(clip, permit))?)
+    }
+
+    async fn create(&self, call: Call, request: Request, permit: Permit) -> Result<(), ActorProcessingErr> {
+        if !self.context.lease.allows_calls(self.context.now()) {
+            return Ok(self.batch.cast(BatchMessage::Created(call, None))?);
+        }
+        let result = self.context.provider.create(&self.account, &request).await;
+        drop(permit);
+        self.report(&result);
+        Ok(self.batch.cast(BatchMessage::Created(call, Some(result)))?)
+    }
+
+    async fn find(&self, call: Call, request: Request) -> Result<(), ActorProcessingErr> {
+        let permit = self.context.limiter.acquire(&self.account, Priority::Find).await;
+        let result = self.context.provider.find(&self.account, &request).await;
+        drop(permit);
+        self.report(&result);
+        Ok(self.batch.cast(BatchMessage::Listed(call, result))?)
+    }
+
+    async fn withdraw(&self, call: Call, post: PostRef, slot: Timestamp) -> Result<(), ActorProcessingErr> {
+        let permit = self.context.limiter.acquire(&self.account, Priority::Withdraw).await;
+        let result = self
+            .context
+            .provider
+            .withdraw(&self.account, self.network, &post, slot)
+            .await;
+        drop(permit);
+        self.report(&result);
+        Ok(self.batch.cast(BatchMessage::Withdrawn(call, result))?)
+    }
+
+    fn report<T>(&self, result: &Result<T, ProviderError>) {
+        if let Err(error) = result {
+            self.context.limiter.report(&self.account, error);
+        }
+    }
+}
+
+/// Answers a preparation even if it panics: the batch never waits for a task that is gone.
+struct PreparedAnswer {
+    batch: ActorRef<BatchMessage>,
+    clip: u32,
+    result: Option<Result<Arc<str>, ProviderError>>,
+}
+
+impl PreparedAnswer {
+    fn give(&mut self, result: Result<Arc<str>, ProviderError>) {
+        self.result = Some(result);
+    }
+}
+
+impl Drop for PreparedAnswer {
+    fn drop(&mut self) {
+        let result = self.result.take().unwrap_or_else(|| {
+            Err(ProviderError {
+                verdict: Verdict::Unavailable,
+                outage: false,
+                code: code::PROVIDER_UNAVAILABLE.into(),
+                message: "preparing the media was interrupted".into(),
+                http_status: None,
+                request_id: None,
+            })
+        });
+        // A batch that is gone needs no media.
+        let _: Result<(), _> = self.batch.cast(BatchMessage::Prepared(self.clip, result));
+    }
+}

@@ -1,0 +1,52 @@
+//! Which batches have a living actor on this node. The supervisor writes it, whoever has a message for a batch reads it.
+//! It is rebuilt from nothing after a death: leases in the database are what counts.
+
+use std::sync::atomic::AtomicBool;
+
+use dashmap::DashMap;
+use ractor::ActorRef;
+
+use crate::{batch::BatchMessage, model::BatchId};
+
+/// BatchId -> living actor.
+#[derive(Default)]
+pub struct Directory {
+    actors: DashMap<BatchId, ActorRef<BatchMessage>>,
+    /// Whether a nudge to claim is on its way to the supervisor: one is enough for all that is due.
+    pub(crate) nudged: AtomicBool,
+}
+
+impl Directory {
+    /// The actor of this batch, if it lives here.
+    pub fn get(&self, batch: &BatchId) -> Option<ActorRef<BatchMessage>> {
+        self.actors.get(batch).map(|entry| entry.value().clone())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.actors.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.actors.is_empty()
+    }
+
+    pub(crate) fn contains(&self, batch: &BatchId) -> bool {
+        self.actors.contains_key(batch)
+    }
+
+    pub(crate) fn enter(&self, batch: BatchId, actor: ActorRef<BatchMessage>) {
+        self.actors.insert(batch, actor);
+    }
+
+    pub(crate) fn leave(&self, batch: &BatchId) {
+        self.actors.remove(batch);
+    }
+
+    pub(crate) fn each(&self, mut visit: impl FnMut(&ActorRef<BatchMessage>)) {
+        for entry in &self.actors {
+            visit(entry.value());
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! THE STATE MACHINE: every legal change of a clip is one arm of one total function.
+//!
+//! The batch actor calls [`apply`] for whatever happened and commits the result; a death in between leaves the row as it
+//! was, and the same happening (or the question about it) comes again. No effect, no clock, no await.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::model::{Clip, ClipStatus, PostRef, Request, Timestamp, Trouble};
+
+/// Something that happened to a clip.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields' names and types say what they are")]
+pub enum ClipEvent {
+    /// Its media is being prepared.
+    Begin,
+    /// The exact request is decided; durable before the create call leaves.
+    Intend(Request),
+    /// The provider answered with a post id.
+    Created(PostRef),
+    /// The answer of the create call was lost, or this process was not there to hear it.
+    AnswerLost(Trouble),
+    /// Certainly not created, for good.
+    Refused(Trouble),
+    /// Certainly not created; goes on at `until`, and spends one of the batch's retries if `spend`.
+    Postponed {
+        trouble: Trouble,
+        until: Timestamp,
+        spend: bool,
+    },
+    /// Due, but something outside holds it; `until` where known.
+    Queue { trouble: Trouble, until: Option<Timestamp> },
+    /// The network says it is live.
+    Published {
+        network_post_id: Option<Arc<str>>,
+        permalink: Option<Arc<str>>,
+    },
+    /// The network says it failed; `retry_at` if it may be tried again.
+    Errored {
+        trouble: Trouble,
+        retry_at: Option<Timestamp>,
+    },
+    /// No word within the timeout, the last look answered.
+    TimedOut(Trouble),
+    /// The provider no longer knows the post.
+    Vanished(Trouble),
+    /// Looking for the post found it.
+    Found(PostRef),
+    /// Looking for the post proved that it does not exist; `retry_at` if it may be tried again.
+    Absent {
+        trouble: Trouble,
+        retry_at: Option<Timestamp>,
+    },
+    /// Looking for the post cannot decide.
+    CannotTell(Trouble),
+    /// A person cancelled the batch, and this clip certainly is not on its way.
+    Cancel,
+    /// It was withdrawn, and that is proved.
+    Withdrawn,
+    /// One more of the looks after a timeout found nothing final.
+    LateLook,
+}
+
+/// A change that the machine does not know; the caller has a bug or a stale answer.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[error("clip {clip} is {status}: {event} cannot happen to it")]
+#[allow(missing_docs, reason = "the message names them")]
+pub struct Illegal {
+    pub clip: u32,
+    pub status: ClipStatus,
+    pub event: String,
+}
+
+/// Applies what happened at `at`, or leaves the clip untouched and says why not.
+pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Illegal> {
+    use ClipEvent as E;
+    use ClipStatus as S;
+    let before_request = clip.request.is_none();
+    match (clip.status, event) {
+        (S::Pending | S::Queued | S::Retrying, E::Begin) => {
+            clip.status = S::Uploading;
+            forget_attempt(clip);
+        }
+        (S::Pending | S::Queued | S::Retrying, E::Intend(request)) => intend(clip, request, at),
+        (S::Uploading, E::Intend(request)) if before_request => intend(clip, request, at),
+        (S::Uploading, E::Created(post)) if !before_request => {
+            clip.status = S::WaitingConfirmation;
+            clip.post = Some(post);
+            clip.uploaded_at = Some(at);
+        }
+        (S::Uploading, E::AnswerLost(trouble)) if !before_request => doubt(clip, S::Uncertain, trouble),
+        (S::Uploading, E::Refused(trouble)) => fail(clip, trouble),
+        (S::Uploading, E::Postponed { trouble, until, spend }) => {
+            clip.retries += u32::from(spend);
+            postpone(clip, trouble, until);
+        }
+        (S::Pending | S::Queued | S::Retrying | S::Uploading, E::Queue { trouble, until }) => {
+            clip.status = S::Queued;
+            clip.error = Some(trouble);
+            clip.next_attempt_at = until;
+            clip.request = None;
+        }
+        (S::WaitingConfirmation, E::Queue { trouble, until }) => {
+            clip.status = S::Queued;
+            clip.error = Some(trouble);
+            clip.next_attempt_at = until;
+            forget_attempt(clip);
+        }
+        (
+            S::WaitingConfirmation,
+            E::Published {
+                network_post_id,
+                permalink,
+            },
+        ) => {
+            publish(clip, network_post_id, permalink, at);
+        }
+        (
+            S::Failed,
+            E::Published {
+                network_post_id,
+                permalink,
+            },
+        ) if clip.timed_out() => {
+            publish(clip, network_post_id, permalink, at);
+        }
+        (S::WaitingConfirmation, E::Errored { trouble, retry_at }) => try_again_or_fail(clip, trouble, retry_at),
+        (S::Failed, E::Errored { trouble, .. }) if clip.timed_out() => fail(clip, trouble),
+        (S::WaitingConfirmation, E::TimedOut(trouble)) => {
+            fail(clip, trouble);
+            clip.timed_out_at = Some(at);
+            clip.late_looks = 0;
+        }
+        (S::Failed, E::LateLook) if clip.timed_out() => clip.late_looks += 1,
+        (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, S::Uncertain, trouble),
+        (S::Uncertain, E::Found(post)) => {
+            clip.status = S::WaitingConfirmation;
+            clip.post = Some(post);
+            clip.error = None;
+            clip.uploaded_at = clip.uploaded_at.or(Some(at));
+        }
+        (S::Uncertain, E::Absent { trouble, retry_at }) => try_again_or_fail(clip, trouble, retry_at),
+        (S::Uncertain, E::CannotTell(trouble)) => doubt(clip, S::Held, trouble),
+        (S::Pending | S::Queued | S::Retrying | S::Uploading | S::Uncertain, E::Cancel) => cancel(clip),
+        (S::WaitingConfirmation, E::Withdrawn) => cancel(clip),
+        (status, event) => {
+            return Err(Illegal {
+                clip: clip.index,
+                status,
+                event: format!("{event:?}"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn forget_attempt(clip: &mut Clip) {
+    clip.request = None;
+    clip.intent_at = None;
+    clip.post = None;
+    clip.uploaded_at = None;
+    clip.timed_out_at = None;
+}
+
+fn intend(clip: &mut Clip, request: Request, at: Timestamp) {
+    forget_attempt(clip);
+    clip.status = ClipStatus::Uploading;
+    clip.attempt += 1;
+    clip.request = Some(request);
+    clip.intent_at = Some(at);
+    clip.error = None;
+    clip.next_attempt_at = None;
+}
+
+fn publish(clip: &mut Clip, network_post_id: Option<Arc<str>>, permalink: Option<Arc<str>>, at: Timestamp) {
+    clip.status = ClipStatus::Published;
+    clip.network_post_id = network_post_id;
+    clip.permalink = permalink;
+    clip.published_at = Some(at);
+    clip.error = None;
+    clip.next_attempt_at = None;
+}
+
+fn fail(clip: &mut Clip, trouble: Trouble) {
+    clip.status = ClipStatus::Failed;
+    clip.error = Some(trouble);
+    clip.next_attempt_at = None;
+}
+
+fn cancel(clip: &mut Clip) {
+    clip.status = ClipStatus::Cancelled;
+    clip.next_attempt_at = None;
+}
+
+fn doubt(clip: &mut Clip, status: ClipStatus, trouble: Trouble) {
+    clip.status = status;
+    clip.error = Some(trouble);
+    clip.next_attempt_at = None;
+}
+
+fn postpone(clip: &mut Clip, trouble: Trouble, until: Timestamp) {
+    clip.status = ClipStatus::Retrying;
+    clip.error = Some(trouble);
+    clip.next_attempt_at = Some(until);
+    forget_attempt(clip);
+}
+
+fn try_again_or_fail(clip: &mut Clip, trouble: Trouble, retry_at: Option<Timestamp>) {
+    match retry_at {
+        Some(until) => {
+            clip.retries += 1;
+            postpone(clip, trouble, until);
+        }
+        None => fail(clip, trouble),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Network, code};
+
+    const AT: Timestamp = Timestamp::from_millis(1_000);
+
+    fn request() -> Request {
+        Request {
+            network: Network::Facebook,
+            media: "https://m/1".into(),
+            text: "".into(),
+            slot: AT,
+        }
+    }
+
+    fn post() -> PostRef {
+        PostRef {
+            id: "300000001".into(),
+            uuid: None,
+        }
+    }
+
+    fn clip(status: ClipStatus, request: Option<Request>, error: Option<Trouble>) -> Clip {
+        Clip {
+            index: 1,
+            id: "clip_1".into(),
+            url: "https://m/1".into(),
+            status,
+            attempt: 1,
+            retries: 0,
+            post: Some(post()),
+            network_post_id: None,
+            permalink: None,
+            error,
+            next_attempt_at: None,
+            uploaded_at: None,
+            published_at: None,
+            timed_out_at: None,
+            late_looks: 0,
+            request,
+            intent_at: None,
+        }
+    }
+
+    fn happenings() -> Vec<ClipEvent> {
+        use ClipEvent as E;
+        let trouble = || Trouble::new("X", "x");
+        vec![
+            E::Begin,
+            E::Intend(request()),
+            E::Created(post()),
+            E::AnswerLost(trouble()),
+            E::Refused(trouble()),
+            E::Postponed {
+                trouble: trouble(),
+                until: AT,
+                spend: true,
+            },
+            E::Queue {
+                trouble: trouble(),
+                until: None,
+            },
+            E::Published {
+                network_post_id: None,
+                permalink: None,
+            },
+            E::Errored {
+                trouble: trouble(),
+                retry_at: None,
+            },
+            E::Errored {
+                trouble: trouble(),
+                retry_at: Some(AT),
+            },
+            E::TimedOut(trouble()),
+            E::Vanished(trouble()),
+            E::Found(post()),
+            E::Absent {
+                trouble: trouble(),
+                retry_at: None,
+            },
+            E::Absent {
+                trouble: trouble(),
+                retry_at: Some(AT),
+            },
+            E::CannotTell(trouble()),
+            E::Cancel,
+            E::Withdrawn,
+            E::LateLook,
+        ]
+    }
+
+    /// Where a clip of this kind can go, whatever happens.
+    fn reach(clip: &Clip) -> Vec<ClipStatus> {
+        let mut reached = Vec::new();
+        for event in happenings() {
+            let mut after = clip.clone();
+            match apply(&mut after, event, AT) {
+                Ok(()) if !reached.contains(&after.status) => reached.push(after.status),
+                Ok(()) => {}
+                Err(_) => assert_eq!(after.status, clip.status, "an illegal change touches nothing"),
+            }
+        }
+        reached.sort_by_key(|status| ClipStatus::ALL.iter().position(|known| known == status));
+        reached
+    }
+
+    #[test]
+    fn every_status_leads_where_the_design_says_and_nowhere_else() {
+        use ClipStatus as S;
+        let timeout = Some(Trouble::new(code::CONFIRMATION_TIMEOUT, "t"));
+        let sent = Some(request());
+        let startable = [S::Queued, S::Uploading, S::Cancelled].as_slice();
+        for (status, request, error, expected) in [
+            (S::Pending, None, None, startable),
+            (S::Queued, None, None, startable),
+            (S::Retrying, None, None, startable),
+            (
+                S::Uploading,
+                None,
+                None,
+                &[S::Queued, S::Uploading, S::Retrying, S::Failed, S::Cancelled],
+            ),
+            (
+                S::Uploading,
+                sent.clone(),
+                None,
+                &[
+                    S::Queued,
+                    S::WaitingConfirmation,
+                    S::Retrying,
+                    S::Uncertain,
+                    S::Failed,
+                    S::Cancelled,
+                ],
+            ),
+            (
+                S::WaitingConfirmation,
+                sent.clone(),
+                None,
+                &[
+                    S::Queued,
+                    S::Retrying,
+                    S::Uncertain,
+                    S::Published,
+                    S::Failed,
+                    S::Cancelled,
+                ],
+            ),
+            (
+                S::Uncertain,
+                sent.clone(),
+                None,
+                &[S::WaitingConfirmation, S::Retrying, S::Held, S::Failed, S::Cancelled],
+            ),
+            (S::Held, sent.clone(), None, &[]),
+            (S::Published, sent.clone(), None, &[]),
+            (S::Cancelled, None, None, &[]),
+            (S::Failed, sent.clone(), None, &[]),
+            (S::Failed, sent, timeout, &[S::Published, S::Failed]),
+        ] {
+            assert_eq!(reach(&clip(status, request, error)), expected, "{status}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_published_without_a_post_that_was_waited_for() {
+        for status in ClipStatus::ALL {
+            let mut clip = clip(*status, Some(request()), None);
+            let said = apply(
+                &mut clip,
+                ClipEvent::Published {
+                    network_post_id: None,
+                    permalink: None,
+                },
+                AT,
+            );
+            assert_eq!(said.is_ok(), *status == ClipStatus::WaitingConfirmation, "{status}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Whether calls of a token, or of one of its brands, may go. The limiter asks and tells; nothing waits in here.
+
+use std::collections::HashSet;
+
+use crate::{
+    error::Refused,
+    model::{AccountId, Timestamp},
+};
+
+/// Why a token's calls are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// The provider asked for a pause.
+    Throttled(Timestamp),
+    /// The provider does not answer usefully.
+    Away,
+    /// The token is refused.
+    TokenRefused,
+}
+
+impl Closed {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled(_) => "throttled",
+            Self::Away => "away",
+            Self::TokenRefused => "token refused",
+        }
+    }
+
+    /// A graver reason replaces a lighter one.
+    fn weight(self) -> (u8, i64) {
+        match self {
+            Self::Away => (0, 0),
+            Self::Throttled(until) => (1, until.as_millis()),
+            Self::TokenRefused => (2, 0),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Gates {
+    token: Option<Closed>,
+    brands: HashSet<AccountId>,
+}
+
+impl Gates {
+    pub(super) fn token(&self) -> Option<Closed> {
+        self.token
+    }
+
+    pub(super) fn token_open(&self) -> bool {
+        self.token.is_none()
+    }
+
+    pub(super) fn brand_open(&self, account: &AccountId) -> bool {
+        self.brands.is_empty() || !self.brands.contains(account)
+    }
+
+    pub(super) fn parked(&self, account: &AccountId) -> Option<Refused> {
+        if self.token == Some(Closed::TokenRefused) {
+            return Some(Refused::Token);
+        }
+        (!self.brand_open(account)).then_some(Refused::Brand)
+    }
+
+    /// Closes; true if it was open, so that exactly one probe begins.
+    pub(super) fn close_token(&mut self, reason: Closed) -> bool {
+        let was_open = self.token.is_none();
+        if self.token.is_none_or(|present| reason.weight() > present.weight()) {
+            self.token = Some(reason);
+        }
+        was_open
+    }
+
+    /// After a probe made for `asked`: takes over its answer unless something graver was reported meanwhile. True if open.
+    pub(super) fn settle_token(&mut self, asked: Closed, answer: Option<Closed>) -> bool {
+        if self.token == Some(asked) {
+            self.token = answer;
+        }
+        self.token.is_none()
+    }
+
+    pub(super) fn close_brand(&mut self, account: &AccountId) -> bool {
+        self.brands.insert(account.clone())
+    }
+
+    pub(super) fn open_brand(&mut self, account: &AccountId) {
+        self.brands.remove(account);
+    }
+}

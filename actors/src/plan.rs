@@ -1,0 +1,309 @@
+//! What next? A pure function of a batch's rows, of what its children are at, and of a clock reading.
+//!
+//! The batch actor calls [`plan`] after everything that happens: at its start, after a restart, a takeover, an answer, a
+//! command. There is no other way on, so there is no recovery path either.
+
+use crate::{
+    error::Refused,
+    model::{Batch, BatchStatus, Clip, ClipStatus, Command, OnFailure, Timestamp, Trouble, code},
+    schedule::{LATE_LOOKS, WITHDRAW_MARGIN},
+    work::Work,
+};
+
+/// Everything that a plan depends on.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the types say it")]
+pub struct View<'a> {
+    pub batch: &'a Batch,
+    pub clips: &'a [Clip],
+    pub commands: &'a [Command],
+    pub work: &'a Work,
+    /// Whether the account's credential is refused.
+    pub parked: Option<Refused>,
+    pub max_restarts: u32,
+    pub now: Timestamp,
+}
+
+/// A change of rows that comes first; after it, plan again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowStep {
+    /// Turn the oldest waiting command into changes.
+    ApplyCommand,
+    /// The create call of this clip was under way in a life that ended.
+    Doubt(u32),
+    /// The clip's media is to be prepared.
+    Begin(u32),
+    /// The clip is due, but its account is refused.
+    Park(u32, Refused),
+    /// A clip is on its way and nobody can be asked about it, because the account is refused: the batch says so.
+    NoteRefusal(Refused),
+    /// The batch comes to this end or stop.
+    Settle(BatchStatus, Option<Trouble>),
+    /// The last clip in flight of a cancelled batch is settled.
+    EndCancelled,
+}
+
+/// Something to ask of a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Make media ready.
+    Prepare(u32),
+    /// Get a permit, make the intent durable, create.
+    Send(u32),
+    /// List and compare.
+    Find(u32),
+    /// Look until the network says something final or the time is up.
+    Watch(u32),
+    /// Take a post back before its slot.
+    Withdraw(u32),
+    /// One look at a timed-out post.
+    LateLook(u32),
+}
+
+/// What to do now, and when to plan again if nothing happens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Rows first.
+    pub row: Option<RowStep>,
+    /// Then these.
+    pub acts: Vec<Act>,
+    /// Then at this instant.
+    pub wake_at: Option<Timestamp>,
+    /// Nothing is left to do before `wake_at`: the lease can be given back.
+    pub rest: bool,
+}
+
+impl Plan {
+    fn row(step: RowStep) -> Self {
+        Self {
+            row: Some(step),
+            ..Self::default()
+        }
+    }
+
+    fn wake_by(&mut self, at: Option<Timestamp>) {
+        self.wake_at = [self.wake_at, at].into_iter().flatten().min();
+    }
+}
+
+/// What next?
+pub fn plan(view: &View<'_>) -> Plan {
+    if !view.commands.is_empty() {
+        return Plan::row(RowStep::ApplyCommand);
+    }
+    let orphan =
+        |clip: &&Clip| clip.status == ClipStatus::Uploading && clip.request.is_some() && !view.work.calls(clip);
+    if let Some(clip) = view.clips.iter().find(orphan) {
+        return Plan::row(RowStep::Doubt(clip.index));
+    }
+    let mut plan = match view.batch.status {
+        BatchStatus::Processing => processing(view),
+        BatchStatus::Draft
+        | BatchStatus::Scheduled
+        | BatchStatus::Paused
+        | BatchStatus::Completed
+        | BatchStatus::Failed
+        | BatchStatus::Cancelled => winding_down(view),
+    };
+    if plan.row.is_none() {
+        late_looks(view, &mut plan);
+    }
+    plan
+}
+
+fn processing(view: &View<'_>) -> Plan {
+    if view.batch.restarts > view.max_restarts {
+        let message = format!("the batch's actor died {} times in a row", view.batch.restarts);
+        return Plan::row(RowStep::Settle(
+            BatchStatus::Paused,
+            Some(Trouble::new(code::BATCH_KEEPS_FAILING, message)),
+        ));
+    }
+    let mut held = 0;
+    for clip in view.clips {
+        match (clip.status, view.batch.on_failure) {
+            (ClipStatus::Published | ClipStatus::Cancelled, _) | (ClipStatus::Failed, OnFailure::Skip) => {}
+            (ClipStatus::Failed, OnFailure::Stop) => return stop_at(clip, BatchStatus::Failed, code::CLIP_FAILED),
+            (ClipStatus::Failed, OnFailure::Hold) => return stop_at(clip, BatchStatus::Paused, code::CLIP_FAILED),
+            (ClipStatus::Held, OnFailure::Skip) => held += 1,
+            (ClipStatus::Held, OnFailure::Stop | OnFailure::Hold) => {
+                return stop_at(clip, BatchStatus::Paused, code::CLIP_HELD);
+            }
+            (
+                ClipStatus::Pending
+                | ClipStatus::Queued
+                | ClipStatus::Uploading
+                | ClipStatus::WaitingConfirmation
+                | ClipStatus::Retrying
+                | ClipStatus::Uncertain,
+                _,
+            ) => return current(view, clip),
+        }
+    }
+    if held == 0 {
+        return Plan::row(RowStep::Settle(BatchStatus::Completed, None));
+    }
+    let message = format!("{held} clips are held: a person decides whether they are live");
+    Plan::row(RowStep::Settle(
+        BatchStatus::Paused,
+        Some(Trouble::new(code::CLIP_HELD, message)),
+    ))
+}
+
+fn stop_at(clip: &Clip, status: BatchStatus, code: &str) -> Plan {
+    let why = clip.error.as_ref().map_or("no reason is known", |error| &error.message);
+    Plan::row(RowStep::Settle(
+        status,
+        Some(Trouble::new(
+            code,
+            format!("clip {} is {}: {why}", clip.index, clip.status),
+        )),
+    ))
+}
+
+/// The clip at work: the first that is neither settled nor held.
+fn current(view: &View<'_>, clip: &Clip) -> Plan {
+    let work = view.work;
+    let mut plan = Plan::default();
+    match clip.status {
+        ClipStatus::Pending | ClipStatus::Queued | ClipStatus::Retrying => {
+            let parked_here = clip
+                .error
+                .as_ref()
+                .is_some_and(|error| &*error.code == code::ACCOUNT_UNAUTHORIZED);
+            let parked_row = clip.status == ClipStatus::Queued && parked_here;
+            match (view.parked, parked_row) {
+                (Some(_), true) => return plan,
+                (Some(refused), false) => return Plan::row(RowStep::Park(clip.index, refused)),
+                (None, true) => {}
+                (None, false) if clip.next_attempt_at.is_some_and(|due| due > view.now) => {
+                    plan.wake_by(clip.next_attempt_at);
+                    return plan;
+                }
+                (None, false) => {}
+            }
+            if work.media_of(clip.index).is_none() {
+                return Plan::row(RowStep::Begin(clip.index));
+            }
+            send(work, clip, &mut plan);
+        }
+        ClipStatus::Uploading if clip.request.is_some() => ahead(view, clip, &mut plan),
+        ClipStatus::Uploading => match view.parked {
+            Some(refused) => return Plan::row(RowStep::Park(clip.index, refused)),
+            None if work.media_of(clip.index).is_some() => send(work, clip, &mut plan),
+            None if work.preparing.contains(&clip.index) => {}
+            None => plan.acts.push(Act::Prepare(clip.index)),
+        },
+        ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => {
+            if let Some(refused) = view.parked.filter(|_| !says_refused(view.batch.error.as_ref())) {
+                return Plan::row(RowStep::NoteRefusal(refused));
+            }
+            follow(view, clip, &mut plan);
+            ahead(view, clip, &mut plan);
+        }
+        ClipStatus::Held | ClipStatus::Published | ClipStatus::Failed | ClipStatus::Cancelled => {}
+    }
+    plan
+}
+
+fn says_refused(error: Option<&Trouble>) -> bool {
+    error.is_some_and(|error| &*error.code == code::ACCOUNT_UNAUTHORIZED)
+}
+
+fn send(work: &Work, clip: &Clip, plan: &mut Plan) {
+    if work.wants_permit != Some(clip.index) {
+        plan.acts.push(Act::Send(clip.index));
+    }
+}
+
+/// A clip that may be on its way is followed to its end, whatever became of its batch.
+fn follow(view: &View<'_>, clip: &Clip, plan: &mut Plan) {
+    let work = view.work;
+    match clip.status {
+        ClipStatus::Uncertain => match work.search {
+            _ if work.calls(clip) => {}
+            Some((index, attempt, search)) if (index, attempt) == (clip.index, clip.attempt) => {
+                if search.next_at <= view.now {
+                    plan.acts.push(Act::Find(clip.index));
+                } else {
+                    plan.wake_by(Some(search.next_at));
+                }
+            }
+            Some(_) | None => plan.acts.push(Act::Find(clip.index)),
+        },
+        ClipStatus::WaitingConfirmation => {
+            let attempt = (clip.index, clip.attempt);
+            if view.batch.status == BatchStatus::Cancelled
+                && work.call.is_none()
+                && work.withdraw_refused != Some(attempt)
+                && clip.slot().is_some_and(|slot| view.now + WITHDRAW_MARGIN <= slot)
+            {
+                plan.acts.push(Act::Withdraw(clip.index));
+            }
+            if work.watched != Some(attempt) {
+                plan.acts.push(Act::Watch(clip.index));
+            }
+        }
+        ClipStatus::Pending
+        | ClipStatus::Queued
+        | ClipStatus::Uploading
+        | ClipStatus::Retrying
+        | ClipStatus::Held
+        | ClipStatus::Published
+        | ClipStatus::Failed
+        | ClipStatus::Cancelled => {}
+    }
+}
+
+/// Media of the next clip is made ready while this one is on its way.
+fn ahead(view: &View<'_>, clip: &Clip, plan: &mut Plan) {
+    let next = view
+        .clips
+        .iter()
+        .find(|next| next.index > clip.index && next.status == ClipStatus::Pending);
+    let Some(next) = next else { return };
+    let work = view.work;
+    let idle = work.media_of(next.index).is_none() && !work.preparing.contains(&next.index);
+    if idle && work.ahead_failed != Some(next.index) && view.parked.is_none() {
+        plan.acts.push(Act::Prepare(next.index));
+    }
+}
+
+/// A batch that starts nothing any more.
+fn winding_down(view: &View<'_>) -> Plan {
+    let mut plan = Plan {
+        rest: true,
+        ..Plan::default()
+    };
+    for clip in view.clips.iter().filter(|clip| clip.in_flight()) {
+        plan.rest = false;
+        follow(view, clip, &mut plan);
+    }
+    if plan.rest && view.batch.status == BatchStatus::Cancelled && view.batch.completed_at.is_none() {
+        return Plan::row(RowStep::EndCancelled);
+    }
+    plan
+}
+
+/// Posts of timed-out clips are looked at again: on their schedule, and when a Reconcile asks.
+fn late_looks(view: &View<'_>, plan: &mut Plan) {
+    if view.work.late.is_some() {
+        plan.rest = false;
+        return;
+    }
+    for clip in view.clips.iter().filter(|clip| clip.timed_out()) {
+        let due = late_look_due(clip);
+        if view.work.ask.contains(&clip.index) || due.is_some_and(|due| due <= view.now) {
+            plan.acts.push(Act::LateLook(clip.index));
+            plan.rest = false;
+            return;
+        }
+        plan.wake_by(due);
+    }
+}
+
+/// When the next look at this timed-out clip is due; `None` after the last.
+pub fn late_look_due(clip: &Clip) -> Option<Timestamp> {
+    let wait = LATE_LOOKS.get(clip.late_looks as usize)?;
+    clip.timed_out_at.map(|at| at + *wait)
+}

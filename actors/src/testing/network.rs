@@ -1,0 +1,299 @@
+//! A scripted network with its own ledger: what is live there is the truth that tests compare rows with.
+//! A [`super::World`] keeps it across crashes.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::TokioClock;
+use crate::{
+    error::{ProviderError, Refused, Verdict},
+    model::{AccountId, Network as NetworkName, PostRef, Request, Timestamp},
+    ports::{Candidate, Clock, Listing, Provider, PublishFailure, Reading, Withdrawal},
+    schedule,
+};
+
+/// What happens to a create call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// Refused before anything happened.
+    Refuse(Verdict),
+    /// The answer is lost; nothing was created.
+    LostBefore,
+    /// The answer is lost; the post was created.
+    LostAfter,
+    /// The code that makes the call panics.
+    Panic,
+}
+
+/// A post of the ledger.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Post {
+    pub id: String,
+    pub account: String,
+    pub request: Request,
+    pub created_at: Timestamp,
+    /// When it goes live; `None`: never.
+    pub live_at: Option<Timestamp>,
+    /// Fails at its slot instead, with this.
+    pub failure: Option<PublishFailure>,
+    pub deleted: bool,
+}
+
+/// Everything a test may script.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Script {
+    pub create_takes: Duration,
+    pub faults: VecDeque<Fault>,
+    /// How long after its slot a post goes live, for the next posts and then for all others.
+    pub confirms_next: VecDeque<Option<Duration>>,
+    pub confirms: Option<Duration>,
+    pub failures: VecDeque<Option<PublishFailure>>,
+    pub down: bool,
+    pub token_refused: bool,
+    pub brand_refused: bool,
+    pub list_shows_published: bool,
+    pub prepare_fails: bool,
+}
+
+/// See the file's first paragraph.
+pub struct Network {
+    clock: Arc<TokioClock>,
+    script: Mutex<Script>,
+    posts: Mutex<Vec<Post>>,
+    calls: Mutex<Vec<(&'static str, Timestamp)>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn error(verdict: Verdict, outage: bool, code: &str) -> ProviderError {
+    ProviderError {
+        verdict,
+        outage,
+        code: code.into(),
+        message: format!("scripted {code}"),
+        http_status: None,
+        request_id: None,
+    }
+}
+
+impl Network {
+    pub(super) fn new(clock: Arc<TokioClock>) -> Self {
+        let script = Script {
+            create_takes: Duration::from_millis(100),
+            faults: VecDeque::new(),
+            confirms_next: VecDeque::new(),
+            confirms: Some(Duration::from_millis(900)),
+            failures: VecDeque::new(),
+            down: false,
+            token_refused: false,
+            brand_refused: false,
+            list_shows_published: true,
+            prepare_fails: false,
+        };
+        Self {
+            clock,
+            script: Mutex::new(script),
+            posts: Mutex::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// The script, to be changed by the test.
+    pub fn script(&self) -> MutexGuard<'_, Script> {
+        lock(&self.script)
+    }
+
+    /// Every post ever made, in order of creation.
+    pub fn posts(&self) -> Vec<Post> {
+        lock(&self.posts).clone()
+    }
+
+    /// The media of the posts that are live now, in order of going live.
+    pub fn live(&self) -> Vec<String> {
+        let now = self.clock.now();
+        let mut live: Vec<_> = self.posts().into_iter().filter(|post| post.is_live(now)).collect();
+        live.sort_by_key(|post| post.live_at);
+        live.into_iter().map(|post| post.request.media.to_string()).collect()
+    }
+
+    /// When each call of this name was made.
+    pub fn calls(&self, name: &str) -> Vec<Timestamp> {
+        lock(&self.calls)
+            .iter()
+            .filter(|(called, _)| *called == name)
+            .map(|(_, at)| *at)
+            .collect()
+    }
+
+    fn enter(&self, name: &'static str) -> Result<(), ProviderError> {
+        lock(&self.calls).push((name, self.clock.now()));
+        let script = self.script();
+        if script.down {
+            return Err(error(Verdict::Unavailable, true, "DOWN"));
+        }
+        if script.token_refused {
+            return Err(error(Verdict::Unauthorized(Refused::Token), false, "TOKEN"));
+        }
+        if script.brand_refused && name != "check" {
+            return Err(error(Verdict::Unauthorized(Refused::Brand), false, "BRAND"));
+        }
+        Ok(())
+    }
+
+    fn add(&self, account: &AccountId, request: &Request) -> PostRef {
+        let mut script = self.script();
+        let confirms = script.confirms_next.pop_front().unwrap_or(script.confirms);
+        let failure = script.failures.pop_front().flatten();
+        drop(script);
+        let mut posts = lock(&self.posts);
+        let id = format!("{}", 300_000_001 + posts.len());
+        posts.push(Post {
+            id: id.clone(),
+            account: account.to_string(),
+            request: request.clone(),
+            created_at: self.clock.now(),
+            live_at: confirms.filter(|_| failure.is_none()).map(|after| request.slot + after),
+            failure,
+            deleted: false,
+        });
+        PostRef {
+            id: id.into(),
+            uuid: None,
+        }
+    }
+
+    fn read(&self, post: &PostRef) -> Reading {
+        let now = self.clock.now();
+        let posts = lock(&self.posts);
+        let Some(found) = posts
+            .iter()
+            .find(|known| known.id == post.id.as_str() && !known.deleted)
+        else {
+            return Reading::Missing;
+        };
+        match &found.failure {
+            Some(failure) if now >= found.request.slot => Reading::Failed(failure.clone()),
+            _ if found.is_live(now) => Reading::Published {
+                network_post_id: Some(format!("fb_{}", found.id).into()),
+                permalink: Some(format!("https://facebook.example/{}", found.id).into()),
+            },
+            _ => Reading::Pending("PENDING".into()),
+        }
+    }
+}
+
+impl Post {
+    /// Whether the public sees it at this instant.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.deleted && self.live_at.is_some_and(|at| at <= now)
+    }
+}
+
+#[async_trait]
+impl Provider for Network {
+    async fn prepare(&self, _account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
+        self.enter("prepare")?;
+        if self.script().prepare_fails {
+            return Err(error(Verdict::Unavailable, true, "MEDIA"));
+        }
+        Ok(url.into())
+    }
+
+    async fn create(&self, account: &AccountId, request: &Request) -> Result<PostRef, ProviderError> {
+        self.enter("create")?;
+        let (takes, fault) = {
+            let mut script = self.script();
+            (script.create_takes, script.faults.pop_front().unwrap_or(Fault::None))
+        };
+        assert!(fault != Fault::Panic, "scripted panic");
+        tokio::time::sleep(takes / 2).await;
+        let post = match fault {
+            Fault::None | Fault::LostAfter => self.add(account, request),
+            Fault::Refuse(verdict) => return Err(error(verdict, false, "REFUSED")),
+            Fault::LostBefore | Fault::Panic => return Err(error(Verdict::Unknown, false, "LOST")),
+        };
+        tokio::time::sleep(takes / 2).await;
+        if fault == Fault::LostAfter {
+            Err(error(Verdict::Unknown, false, "LOST"))
+        } else {
+            Ok(post)
+        }
+    }
+
+    async fn status(
+        &self,
+        _account: &AccountId,
+        _network: NetworkName,
+        post: &PostRef,
+    ) -> Result<Reading, ProviderError> {
+        self.enter("status")?;
+        Ok(self.read(post))
+    }
+
+    async fn find(&self, account: &AccountId, _request: &Request) -> Result<Listing, ProviderError> {
+        self.enter("find")?;
+        let now = self.clock.now();
+        let shows_published = self.script().list_shows_published;
+        let posts = self.posts().into_iter().filter(|post| {
+            post.account == account.as_str() && !post.deleted && (shows_published || !post.is_live(now))
+        });
+        let posts = posts.map(|post| Candidate {
+            post: PostRef {
+                id: post.id.into(),
+                uuid: None,
+            },
+            network: Some(post.request.network),
+            slot: post.request.slot,
+            media: vec![post.request.media.to_string()],
+            text: post.request.text.to_string(),
+            created_at: Some(post.created_at),
+        });
+        Ok(Listing {
+            posts: posts.collect(),
+            complete: true,
+            shows_published,
+        })
+    }
+
+    async fn withdraw(
+        &self,
+        _account: &AccountId,
+        _network: NetworkName,
+        post: &PostRef,
+        slot: Timestamp,
+    ) -> Result<Withdrawal, ProviderError> {
+        self.enter("withdraw")?;
+        let reading = self.read(post);
+        if !schedule::may_withdraw(&reading, slot, self.clock.now()) {
+            return Ok(Withdrawal::Refused(reading));
+        }
+        for known in lock(&self.posts)
+            .iter_mut()
+            .filter(|known| known.id == post.id.as_str())
+        {
+            known.deleted = true;
+        }
+        Ok(Withdrawal::Withdrawn)
+    }
+
+    async fn check(&self, account: Option<&AccountId>) -> Result<(), ProviderError> {
+        self.enter("check")?;
+        let brand_refused = account.is_some() && self.script().brand_refused;
+        if brand_refused {
+            Err(error(Verdict::Unauthorized(Refused::Brand), false, "BRAND"))
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a batch's children are at, and what they brought: the part of a plan's view that is not in rows.
+//!
+//! The batch actor keeps it, the plan reads it. It begins empty in every process, which is always a legal state.
+
+use std::sync::Arc;
+
+use crate::{find::Search, model::Clip};
+
+/// A call of ClipPublisher that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Call {
+    pub kind: CallKind,
+    pub clip: u32,
+    pub attempt: u32,
+}
+
+/// Which call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum CallKind {
+    Create,
+    Find,
+    Withdraw,
+}
+
+/// What the children are at and what they brought; begins empty in every process.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Media that is ready to be sent, by clip.
+    pub media: Vec<(u32, Arc<str>)>,
+    /// Clips whose media is being prepared.
+    pub preparing: Vec<u32>,
+    /// A clip whose preparation ahead of need failed; it is prepared again when it is due.
+    pub ahead_failed: Option<u32>,
+    /// The clip for which a permit is waited for.
+    pub wants_permit: Option<u32>,
+    /// The call under way.
+    pub call: Option<Call>,
+    /// The clip and attempt that the poller watches.
+    pub watched: Option<(u32, u32)>,
+    /// How the looking for an uncertain clip's attempt stands.
+    pub search: Option<(u32, u32, Search)>,
+    /// The timed-out clip that is being looked at.
+    pub late: Option<u32>,
+    /// Timed-out clips that a Reconcile wants looked at now.
+    pub ask: Vec<u32>,
+    /// The attempt whose withdrawal was refused: it is followed to its end.
+    pub withdraw_refused: Option<(u32, u32)>,
+    /// Preparations in a row that failed although the provider answers others.
+    pub strikes: u32,
+}
+
+impl Work {
+    /// The ready media of this clip.
+    pub fn media_of(&self, clip: u32) -> Option<&Arc<str>> {
+        self.media
+            .iter()
+            .find(|(index, _)| *index == clip)
+            .map(|(_, media)| media)
+    }
+
+    /// Whether a call about this clip's current attempt is under way.
+    pub fn calls(&self, clip: &Clip) -> bool {
+        self.call
+            .is_some_and(|call| call.clip == clip.index && call.attempt == clip.attempt)
+    }
+}

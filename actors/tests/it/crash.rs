@@ -1,0 +1,69 @@
+//! Deaths: of the process at any instant, of an actor, of a lease. What was durable goes on; nothing is sent twice.
+
+use std::time::Duration;
+
+use storyclip_actors::{
+    model::{BatchStatus, ClipStatus},
+    testing::{Fault, NewBatch},
+};
+
+use super::{LONG, assert_ledger, statuses, world};
+
+#[tokio::test(start_paused = true)]
+async fn a_death_at_any_instant_leaves_one_live_post_per_clip() {
+    for millis in (0..2_600).step_by(37) {
+        let mut world = world().await;
+        let batch = world.submit(NewBatch::of("b", 3));
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        world.crash(Duration::from_millis(millis % 700)).await;
+        world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+        assert_eq!(
+            statuses(&world, &batch).1,
+            [ClipStatus::Published; 3],
+            "killed after {millis} ms"
+        );
+        assert_ledger(&world, &batch);
+        let urls: Vec<String> = (1..=3).map(|n| format!("https://cdn.example/b/{n}.mp4")).collect();
+        assert_eq!(world.network.live(), urls);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_deaths_in_a_row_are_the_same_as_one() {
+    let mut world = world().await;
+    let urls = vec!["https://cdn.example/same.mp4".to_owned(); 5];
+    let batch = world.submit(NewBatch {
+        urls,
+        ..NewBatch::of("b", 5)
+    });
+    for n in 0..60 {
+        tokio::time::sleep(Duration::from_millis(40 + n * 53 % 900)).await;
+        world.crash(Duration::from_millis(n * 31 % 400)).await;
+    }
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 5]);
+    assert_eq!(world.network.live().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_the_publisher_is_a_lost_answer() {
+    let world = world().await;
+    world.network.script().faults.push_back(Fault::Panic);
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 2]);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_stops_the_actor_and_touches_nothing() {
+    let world = world().await;
+    let batch = world.submit(NewBatch::of("b", 3));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.steal(&batch);
+    let commits = world.store.commits();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(world.store.commits(), commits);
+    assert_eq!(world.network.calls("create").len(), 1);
+    assert!(world.directory.is_empty());
+}

@@ -1,0 +1,49 @@
+//! The actors over an in-memory store and a scripted network, on paused time: no database, no socket, no waiting.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accounts;
+mod cancel;
+mod confirm;
+mod crash;
+mod order;
+mod uncertain;
+
+use std::time::Duration;
+
+use storyclip_actors::{
+    model::{BatchStatus, ClipStatus},
+    testing::World,
+};
+
+/// Longer than anything a batch of these tests takes.
+const LONG: Duration = Duration::from_secs(24 * 3_600);
+
+/// Rules without lead and granularity.
+async fn world() -> World {
+    World::new(World::instant_rules()).await
+}
+
+/// What holds at the end of every history: one live post per clip said to be published, and none else.
+fn assert_ledger(world: &World, batch: &storyclip_actors::model::BatchId) {
+    let (row, clips) = world.store.read(batch);
+    let now = world.now();
+    for clip in &clips {
+        let live = world
+            .network
+            .posts()
+            .iter()
+            .filter(|post| post.is_live(now) && *post.request.media == *clip.url)
+            .count();
+        let expected = usize::from(clip.status == ClipStatus::Published);
+        assert_eq!(
+            live, expected,
+            "clip {} is {} in a {} batch",
+            clip.index, clip.status, row.status
+        );
+    }
+}
+
+fn statuses(world: &World, batch: &storyclip_actors::model::BatchId) -> (BatchStatus, Vec<ClipStatus>) {
+    let (row, clips) = world.store.read(batch);
+    (row.status, clips.iter().map(|clip| clip.status).collect())
+}

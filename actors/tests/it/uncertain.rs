@@ -1,0 +1,78 @@
+//! Lost answers: the network is asked, nothing is sent blindly, and what cannot be known is held.
+
+use std::time::Duration;
+
+use storyclip_actors::{
+    model::{BatchStatus, ClipStatus},
+    testing::{Fault, NewBatch},
+};
+
+use super::{LONG, assert_ledger, statuses, world};
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_lost_after_the_post_was_made_is_found_and_not_repeated() {
+    let world = world().await;
+    world.network.script().faults.extend([const { Fault::LostAfter }; 3]);
+    let batch = world.submit(NewBatch::of("b", 3));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 3]);
+    assert_eq!(world.network.calls("create").len(), 3);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_media_for_all_clips_is_told_apart_by_its_slots() {
+    let world = world().await;
+    world.network.script().faults.extend([const { Fault::LostAfter }; 4]);
+    let urls = vec!["https://cdn.example/same.mp4".to_owned(); 4];
+    let batch = world.submit(NewBatch {
+        urls,
+        ..NewBatch::of("b", 4)
+    });
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 4]);
+    assert_eq!(world.network.posts().len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_lost_before_the_post_was_made_is_sent_again_after_absence_is_proved() {
+    let world = world().await;
+    world.network.script().faults.push_back(Fault::LostBefore);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published]);
+    let creates = world.network.calls("create");
+    assert_eq!(creates.len(), 2);
+    assert!(
+        creates[1].since(creates[0]) >= Duration::from_secs(60),
+        "not before all must have settled"
+    );
+    assert!(world.network.calls("find").len() >= 3);
+    assert_eq!(world.store.read(&batch).1[0].retries, 1);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_may_hide_published_posts_proves_nothing_and_a_person_is_asked() {
+    let world = world().await;
+    world.network.script().list_shows_published = false;
+    world.network.script().faults.push_back(Fault::LostBefore);
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Held, ClipStatus::Published]);
+    let (row, clips) = world.store.read(&batch);
+    assert_eq!(&*row.error.unwrap().code, "CLIP_HELD");
+    assert_eq!(&*clips[0].error.as_ref().unwrap().code, "CANNOT_TELL");
+    assert_eq!(world.network.calls("create").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn absence_spends_retries_and_then_fails() {
+    let world = world().await;
+    world.network.script().faults.extend([const { Fault::LostBefore }; 3]);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed]);
+    assert_eq!(world.network.calls("create").len(), 3);
+    assert_ledger(&world, &batch);
+}

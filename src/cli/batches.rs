@@ -1,0 +1,119 @@
+//! `storyclip batches`: what is scheduled, at work or paused, as a table or as the daemon's own JSON.
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::{Connection, Ending, Output, client::Client, error::CliError};
+
+/// The arguments of `batches`.
+#[derive(Debug, Args)]
+pub(super) struct Batches {
+    /// Only this user's; without it the whole tenant's, for which the key needs the scope admin.
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Print the daemon's answer as it is.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    batches: Vec<Row>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    batch_id: String,
+    user_id: String,
+    account_id: String,
+    network: String,
+    status: String,
+    total: u32,
+    published: u32,
+    failed: u32,
+    created_at: String,
+}
+
+impl Batches {
+    pub(super) async fn run(self, connection: &Connection) -> Result<Ending, CliError> {
+        let client = Client::new(connection)?;
+        let query: Vec<(&str, &str)> = self.user.iter().map(|user| ("userId", user.as_str())).collect();
+        let answer = client.get("/api/metricool/batches/active", &query).await?;
+        if self.json {
+            return Output.text(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()));
+        }
+        let Answer { batches } = client.json(&answer)?;
+        if batches.is_empty() {
+            eprintln!("no batch is scheduled, at work or paused");
+            return Ok(Ending::Done);
+        }
+        Output.text(&table(&batches))
+    }
+}
+
+/// Columns as wide as their widest cell.
+fn table(batches: &[Row]) -> String {
+    let head = [
+        "BATCH",
+        "USER",
+        "ACCOUNT",
+        "NETWORK",
+        "STATUS",
+        "PUBLISHED",
+        "FAILED",
+        "CREATED",
+    ]
+    .map(String::from);
+    let rows = batches.iter().map(|row| {
+        [
+            row.batch_id.clone(),
+            row.user_id.clone(),
+            row.account_id.clone(),
+            row.network.clone(),
+            row.status.clone(),
+            format!("{}/{}", row.published, row.total),
+            row.failed.to_string(),
+            row.created_at.clone(),
+        ]
+    });
+    let lines: Vec<[String; 8]> = std::iter::once(head).chain(rows).collect();
+    let widths: [usize; 8] =
+        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let answer: Answer = serde_json::from_str(
+            r#"{"success":true,"count":1,"batches":[{"batchId":"batch_1","jobId":null,"userId":"u1","accountId":"5372118",
+            "network":"facebook","status":"processing","total":5,"published":2,"failed":1,"cancelled":0,
+            "createdAt":"2026-01-01T00:00:00.000Z","clips":[]}]}"#,
+        )
+        .unwrap();
+        let text = table(&answer.batches);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[0],
+            "BATCH    USER  ACCOUNT  NETWORK   STATUS      PUBLISHED  FAILED  CREATED"
+        );
+        assert_eq!(
+            lines[1],
+            "batch_1  u1    5372118  facebook  processing  2/5        1       2026-01-01T00:00:00.000Z"
+        );
+    }
+}

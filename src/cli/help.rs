@@ -1,0 +1,78 @@
+//! The examples under each command's `--help`.
+
+pub(super) const STORYCLIP: &str = "\
+Examples:
+  storyclip demo                         see it work, without any account
+  storyclip serve                        run the daemon (settings: storyclip config)
+  storyclip publish clips.json --watch   publish a batch and follow it
+  storyclip batches --user u1            what is under way
+
+Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 the batch ended \
+without every clip being published.";
+
+pub(super) const SERVE: &str = "\
+Examples:
+  STORYCLIP_API_KEYS=acme:sk_secret:publish+read storyclip serve
+  storyclip serve --config /etc/storyclip.toml
+
+The first SIGTERM or Ctrl-C stops in order and ends with 0; the second one ends at once. \
+that are under way go on at the next start, after any kind of end.";
+
+pub(super) const PUBLISH: &str = "\
+Examples:
+  storyclip publish clips.json --watch
+  make-clips | storyclip publish -
+
+The file is the body of POST /api/metricool/publish/stories:
+  { \"userId\": \"u1\",
+    \"posts\": [ {\"id\": \"clip_1\", \"url\": \"https://cdn.example/clip_1.mp4\"} ],
+    \"settings\": {\"accountId\": \"5372118\", \"network\": \"facebook\"} }
+
+Once is once: each invocation makes a new idempotency key and, if the connection is lost before the answer \
+comes, asks again with the same key, so nothing is published twice. Should that fail, too, the error names the \
+key: run the command again with --idempotency-key KEY and the same file, and you get the answer of the first call \
+if it arrived; if it did not, the batch is published now.
+
+Running the command again WITHOUT that option publishes the file again. Scripts that may be repeated as a whole \
+should pass a key of their own, such as a job number; the daemon remembers it for 7 days.
+
+Exit codes: 0 accepted (with --watch: every clip was published), 1 refused or unreachable, 3 (with --watch) the \
+batch ended otherwise.";
+
+pub(super) const WATCH: &str = "\
+Example:
+  storyclip watch batch_1761725644409_k3f9a1c2z
+
+On a terminal there are progress bars, otherwise a line per change. A lost connection is taken up again where \
+it broke; leaving with Ctrl-C changes nothing about the batch.
+
+Exit codes: 0 every clip was published, 1 unknown batch or unreachable daemon, 3 the batch ended otherwise.";
+
+pub(super) const BATCHES: &str = "\
+Examples:
+  storyclip batches --user u1
+  storyclip batches --json      the whole tenant (needs a key with the scope admin)";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  storyclip config --config storyclip.toml
+  storyclip config --defaults > storyclip.toml  every setting, explained";
+
+pub(super) const DEMO: &str = "\
+Example:
+  storyclip demo --exit-when-done
+
+Everything happens on this machine: a daemon on a temporary database, the sandbox in place of Metricool. The \
+daemon takes port 8080 if that is free. Ctrl-C ends it and removes its files. To look inside, set STORYCLIP_LOG \
+(off by default here); all other settings of the environment are left out.
+
+Exit codes: 0 done, 1 something did not start, 3 (with --exit-when-done) not every clip was published.";
+
+pub(super) const SANDBOX: &str = "\
+Examples:
+  storyclip sandbox                                           whole minutes, as the real one
+  storyclip sandbox --granularity-seconds 0 --confirm-ms 50..300
+
+It speaks Metricool's API under /api and takes any token. GET /_sandbox/posts lists what went live, POST \
+/_sandbox/faults sets what goes wrong, GET /_sandbox/faults shows the knobs. A daemon must be given the same \
+granularity (STORYCLIP_METRICOOL_GRANULARITY_SECONDS).";

@@ -1,0 +1,21 @@
+//! Standard output of the commands. A reader that went away (`| head`) ends the command quietly.
+
+use std::io::Write;
+
+use super::{CliError, Ending};
+
+/// Standard output.
+pub(super) struct Output;
+
+impl Output {
+    /// One line.
+    pub(super) fn line(&self, line: &str) -> Result<(), CliError> {
+        writeln!(std::io::stdout(), "{line}").map_err(CliError::Output)
+    }
+
+    /// A whole text, as the last thing a command does.
+    pub(super) fn text(&self, text: &str) -> Result<Ending, CliError> {
+        std::io::stdout().write_all(text.as_bytes()).map_err(CliError::Output)?;
+        Ok(Ending::Done)
+    }
+}

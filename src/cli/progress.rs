@@ -1,0 +1,351 @@
+//! What a watcher knows about a batch, from its live events. Pure: [`super::watch`] feeds it, [`super::screen`] shows it.
+
+use serde::Deserialize;
+
+use super::Ending;
+
+/// The body of a message on the stream (API.md, live events).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Event {
+    pub(super) r#type: Kind,
+    pub(super) current: Option<u32>,
+    total: u32,
+    published: u32,
+    errors: u32,
+    current_story: Option<String>,
+    pub(super) status: String,
+    wait_progress: Option<WaitProgress>,
+    error: Option<String>,
+    late: bool,
+}
+
+/// The `type` of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Kind {
+    /// First of each connection.
+    Connected,
+    /// A clip moved.
+    Progress,
+    /// The batch is done.
+    Completed,
+    /// The batch was cancelled and nothing is in flight any more.
+    Cancelled,
+    /// The batch stopped.
+    Error,
+    /// Of a newer daemon.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct WaitProgress {
+    elapsed: u64,
+    total: u64,
+    attempt: u32,
+    current_status: String,
+}
+
+impl Event {
+    /// Whether the clip it is about is done.
+    pub(super) fn settles_a_clip(&self) -> bool {
+        self.r#type == Kind::Progress && matches!(&*self.status, "published" | "failed" | "cancelled")
+    }
+
+    /// Whether it is a tick while a confirmation is waited for, which changes nothing.
+    pub(super) fn is_tick(&self) -> bool {
+        self.wait_progress.is_some()
+    }
+
+    /// `2/5 clip_2: waiting for confirmation, 7 of 90 s`: the clip and where it is, for a person.
+    pub(super) fn clip_line(&self) -> Option<String> {
+        let current = self.current?;
+        let story = self.current_story.as_deref().unwrap_or("clip");
+        Some(format!("{current}/{} {story}: {}", self.total, self.clip_state()))
+    }
+
+    fn clip_state(&self) -> String {
+        let state = match (&*self.status, &self.wait_progress) {
+            (_, Some(wait)) => {
+                let said = if wait.current_status.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {}", wait.current_status)
+                };
+                return format!(
+                    "waiting for confirmation, {} of {} s (look {}{said})",
+                    wait.elapsed, wait.total, wait.attempt
+                );
+            }
+            ("waiting" | "waiting_confirmation", None) => "sent, waiting for confirmation",
+            ("retrying", None) => "will be tried again",
+            ("queued", None) => "held back for now",
+            ("held", None) => "held, a person must decide",
+            ("published", None) if self.late => "published late, after its timeout",
+            (word, None) => word,
+        };
+        match &self.error {
+            Some(error) => format!("{state}: {error}"),
+            None => state.to_owned(),
+        }
+    }
+}
+
+/// The part of `GET /api/metricool/status` that a watcher needs.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct State {
+    status: String,
+    posts: Posts,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Posts {
+    total: u32,
+    published: u32,
+    failed: u32,
+    cancelled: u32,
+}
+
+impl State {
+    /// Whether nothing more happens until a person does something.
+    pub(super) fn is_at_rest(&self) -> bool {
+        is_finished(&self.status) || self.status == "paused"
+    }
+}
+
+fn is_finished(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "cancelled")
+}
+
+/// Where the batch is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    pub(super) total: u32,
+    pub(super) published: u32,
+    pub(super) failed: u32,
+    cancelled: u32,
+    end: Option<End>,
+}
+
+#[derive(Clone, Debug)]
+struct End {
+    status: String,
+    error: Option<String>,
+    /// By the message of the end itself, not only by the greeting of a connection, after which that message may come.
+    told: bool,
+}
+
+impl Progress {
+    /// Takes an event into account. Events that are told again after the fact never count backwards.
+    pub(super) fn apply(&mut self, event: &Event) {
+        if event.r#type == Kind::Unknown {
+            return;
+        }
+        self.total = event.total.max(self.total);
+        self.published = event.published.max(self.published);
+        self.failed = event.errors;
+        let told = match event.r#type {
+            Kind::Completed | Kind::Cancelled | Kind::Error => true,
+            Kind::Connected if is_finished(&event.status) => false,
+            Kind::Connected | Kind::Progress | Kind::Unknown => return,
+        };
+        self.end = Some(End {
+            status: event.status.clone(),
+            error: event.error.clone(),
+            told,
+        });
+    }
+
+    /// Whether the message that ends the stream has come; once the daemon has `closed` the stream, whether there was
+    /// none to come.
+    pub(super) fn is_over(&self, closed: bool) -> bool {
+        self.end.as_ref().is_some_and(|end| end.told || closed)
+    }
+
+    /// The daemon's own word after the message of an end: the counts may be newer than that message, and a batch that
+    /// is not at rest has gone on since.
+    pub(super) fn settle(&mut self, state: State) {
+        let Posts {
+            total,
+            published,
+            failed,
+            cancelled,
+        } = state.posts;
+        (self.total, self.published, self.failed, self.cancelled) = (total, published, failed, cancelled);
+        let at_rest = state.is_at_rest();
+        self.end = self.end.take().filter(|_| at_rest).map(|end| End {
+            status: state.status,
+            ..end
+        });
+    }
+
+    /// How many clips are done.
+    pub(super) const fn settled(&self) -> u32 {
+        self.published + self.failed + self.cancelled
+    }
+
+    /// Whether it ended with every clip live.
+    fn all_published(&self) -> bool {
+        let completed = self.end.as_ref().is_some_and(|end| end.status == "completed");
+        completed && self.total > 0 && self.published == self.total
+    }
+
+    /// What a command that watched it ends with.
+    pub(super) fn ending(&self) -> Ending {
+        if self.all_published() {
+            Ending::Done
+        } else {
+            Ending::NotAllPublished
+        }
+    }
+
+    /// `completed: 4 published, 1 failed of 5`: the last line.
+    pub(super) fn summary(&self) -> String {
+        let status = self.end.as_ref().map_or("under way", |end| &end.status);
+        let mut line = format!("{status}: {} published, {} failed", self.published, self.failed);
+        if self.cancelled > 0 {
+            line += &format!(", {} cancelled", self.cancelled);
+        }
+        line += &format!(" of {}", self.total);
+        if let Some(error) = self.end.as_ref().and_then(|end| end.error.as_ref()) {
+            line += &format!(" ({error})");
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(json: &str) -> Event {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn after(events: &[&str]) -> Progress {
+        let mut progress = Progress::default();
+        for json in events {
+            progress.apply(&event(json));
+        }
+        progress
+    }
+
+    const CONNECTED: &str =
+        r#"{"type":"connected","batchId":"b","status":"processing","published":0,"errors":0,"total":2}"#;
+    const COMPLETED: &str =
+        r#"{"type":"completed","batchId":"b","status":"completed","published":2,"errors":0,"total":2}"#;
+
+    #[test]
+    fn a_clip_line_says_where_the_clip_is() {
+        let lines = [
+            (
+                r#"{"type":"progress","current":1,"total":5,"currentStory":"a","status":"uploading"}"#,
+                "1/5 a: uploading",
+            ),
+            (
+                r#"{"type":"progress","current":2,"total":5,"currentStory":"b","status":"waiting",
+                   "waitProgress":{"elapsed":7,"total":90,"attempt":4,"currentStatus":"PENDING"}}"#,
+                "2/5 b: waiting for confirmation, 7 of 90 s (look 4, PENDING)",
+            ),
+            (
+                r#"{"type":"progress","current":3,"total":5,"currentStory":"c","status":"failed","error":"too long"}"#,
+                "3/5 c: failed: too long",
+            ),
+            (
+                r#"{"type":"progress","current":3,"total":5,"currentStory":"c","status":"published","late":true}"#,
+                "3/5 c: published late, after its timeout",
+            ),
+        ];
+        for (json, line) in lines {
+            assert_eq!(event(json).clip_line().as_deref(), Some(line));
+        }
+        assert_eq!(event(CONNECTED).clip_line(), None);
+    }
+
+    #[test]
+    fn all_published_needs_the_word_completed_and_every_clip() {
+        assert!(after(&[CONNECTED, COMPLETED]).all_published());
+        assert!(after(&[CONNECTED, COMPLETED]).is_over(false));
+        let one_failed = COMPLETED.replace("\"published\":2,\"errors\":0", "\"published\":1,\"errors\":1");
+        let progress = after(&[CONNECTED, &one_failed]);
+        assert!(progress.is_over(false) && !progress.all_published());
+        assert_eq!(progress.summary(), "completed: 1 published, 1 failed of 2");
+        let cancelled = r#"{"type":"cancelled","status":"cancelled","published":2,"errors":0,"total":2}"#;
+        assert!(!after(&[cancelled]).all_published());
+    }
+
+    #[test]
+    fn a_pause_is_an_ending_that_says_why() {
+        let json = r#"{"type":"error","status":"paused","published":1,"errors":1,"total":3,"error":"a clip failed"}"#;
+        let progress = after(&[CONNECTED, json]);
+        assert!(progress.is_over(false));
+        assert_eq!(progress.summary(), "paused: 1 published, 1 failed of 3 (a clip failed)");
+    }
+
+    #[test]
+    fn a_batch_that_was_finished_before_ends_when_the_stream_closes() {
+        let connected = CONNECTED
+            .replace("processing", "completed")
+            .replace("\"published\":0", "\"published\":2");
+        let progress = after(&[&connected]);
+        assert!(!progress.is_over(false), "its own last event may follow");
+        assert!(progress.is_over(true) && progress.all_published());
+        assert!(after(&[&connected, COMPLETED]).is_over(false));
+        assert!(!after(&[CONNECTED]).is_over(true), "the connection broke");
+    }
+
+    fn state(status: &str, published: u32, failed: u32, cancelled: u32) -> State {
+        let posts = Posts {
+            total: published + failed + cancelled,
+            published,
+            failed,
+            cancelled,
+        };
+        State {
+            status: status.into(),
+            posts,
+        }
+    }
+
+    #[test]
+    fn the_daemons_word_after_the_end_is_newer_than_the_message_of_the_end() {
+        let one_failed = COMPLETED.replace("\"published\":2,\"errors\":0", "\"published\":1,\"errors\":1");
+        let mut progress = after(&[CONNECTED, &one_failed]);
+        progress.settle(state("completed", 2, 0, 0));
+        assert!(
+            progress.is_over(false) && progress.all_published(),
+            "the failed one went live later"
+        );
+
+        let mut progress = after(&[CONNECTED, r#"{"type":"cancelled","status":"cancelled","total":3}"#]);
+        progress.settle(state("cancelled", 1, 0, 2));
+        assert_eq!(progress.summary(), "cancelled: 1 published, 0 failed, 2 cancelled of 3");
+    }
+
+    #[test]
+    fn the_message_of_an_earlier_end_ends_nothing() {
+        let mut progress = after(&[
+            CONNECTED,
+            r#"{"type":"error","status":"paused","total":2,"error":"held"}"#,
+        ]);
+        progress.settle(state("processing", 1, 0, 0));
+        assert!(!progress.is_over(true));
+    }
+
+    #[test]
+    fn old_events_told_again_do_not_count_backwards() {
+        let connected = CONNECTED.replace("\"published\":0", "\"published\":2");
+        let old = r#"{"type":"progress","current":1,"total":2,"published":1,"errors":0,"status":"published"}"#;
+        assert_eq!(after(&[&connected, old]).settled(), 2);
+    }
+
+    #[test]
+    fn a_message_of_a_newer_daemon_is_passed_over() {
+        let progress = after(&[CONNECTED, r#"{"type":"resting","status":"zzz"}"#]);
+        assert_eq!(progress.total, 2);
+        assert!(!progress.is_over(true));
+    }
+}

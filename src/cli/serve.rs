@@ -1,0 +1,45 @@
+//! `storyclip serve`: the daemon in this process until a signal comes.
+//!
+//! The first signal stops it in order, the second one ends the process at once; either way its batches go on at the next
+//! start.
+
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+use crate::{config::Config, daemon, telemetry};
+
+use super::{CliError, Ending, signals::Signals};
+
+pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
+    telemetry::init(&config.log, config.log_format)?;
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    let mut signals = Signals::new()?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|reason| CliError::Listen {
+            address: config.listen.to_string(),
+            reason,
+        })?;
+    let mut daemon = tokio::select! {
+        daemon = daemon::start(config, listener) => daemon?,
+        signal = signals.next() => {
+            info!(signal, "stopped before the start was complete");
+            return Ok(Ending::Done);
+        }
+    };
+    info!(address = %daemon.address(), "listening");
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        () = daemon.died() => return Err(CliError::Died),
+    };
+    info!(signal, "stopping");
+    tokio::select! {
+        () = daemon.stop() => {
+            info!("stopped");
+            Ok(Ending::Done)
+        }
+        signal = signals.next() => Err(CliError::Interrupted(signal)),
+    }
+}

@@ -1,0 +1,112 @@
+//! A request's JSON body: its type, its length and its text are checked before anything looks at what it says.
+//!
+//! A body that is too long is read on for a while and thrown away, so that the client can hear why.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderMap, StatusCode, header},
+};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use super::{limits, problem::Problem};
+
+/// How long a client may take to send its body.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How many bytes beyond the limit are read only to be polite.
+const DRAIN: usize = 8 * limits::BODY;
+
+/// Reads the whole body.
+///
+/// # Errors
+/// 415 if it is not declared as plain JSON, 413 if it is too long, 408 if it takes too long, 400 if it breaks off.
+pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let kind = declared_json(headers);
+    let bytes = tokio::time::timeout(PATIENCE, collect(body)).await.map_err(|_| {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "REQUEST_TIMEOUT",
+            "the body took too long to arrive",
+        )
+    })?;
+    kind?;
+    bytes
+}
+
+/// The object in a body.
+///
+/// # Errors
+/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with line and column) or `INVALID_BODY`.
+pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let bad = |code, error| Problem::new(StatusCode::BAD_REQUEST, code, error);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        bad("INVALID_UTF8", "the body is not valid UTF-8").detail(format!(
+            "The body is not valid UTF-8 from byte {} on.",
+            error.valid_up_to()
+        ))
+    })?;
+    match serde_json::from_str(text) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(bad("INVALID_BODY", "the body must be a JSON object")),
+        Err(error) => Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(format!(
+            "The body is not valid JSON at line {}, column {}.",
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+fn declared_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |code, error| Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, code, error));
+    let text = |name| {
+        headers
+            .get(name)
+            .map(|value: &header::HeaderValue| value.to_str().unwrap_or_default())
+    };
+    if text(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return unsupported("UNSUPPORTED_CONTENT_ENCODING", "Content-Encoding must be absent");
+    }
+    let mut parts = text(header::CONTENT_TYPE).unwrap_or_default().split(';').map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    {
+        return unsupported("UNSUPPORTED_MEDIA_TYPE", "Content-Type must be application/json");
+    }
+    let charset = parts
+        .filter_map(|part| part.split_once('='))
+        .find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    if charset.is_some_and(|(_, charset)| !charset.trim_matches('"').eq_ignore_ascii_case("utf-8")) {
+        return unsupported("UNSUPPORTED_MEDIA_TYPE", "the charset of Content-Type must be utf-8");
+    }
+    Ok(())
+}
+
+async fn collect(body: Body) -> Result<Bytes, Problem> {
+    let mut stream = body.into_data_stream();
+    let mut kept = Vec::new();
+    let mut length = 0;
+    while let Some(chunk) = stream.next().await {
+        let broken = |_| Problem::new(StatusCode::BAD_REQUEST, "INCOMPLETE_BODY", "the body broke off");
+        let chunk = chunk.map_err(broken)?;
+        length += chunk.len();
+        if length <= limits::BODY {
+            kept.extend_from_slice(&chunk);
+            continue;
+        }
+        kept = Vec::new();
+        if length > limits::BODY + DRAIN {
+            break;
+        }
+    }
+    if length > limits::BODY {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "PAYLOAD_TOO_LARGE",
+            "the body is longer than 1 MiB",
+        ));
+    }
+    Ok(kept.into())
+}

@@ -1,0 +1,91 @@
+//! What every answer has, whichever route gave it: a request id, a problem's body, a log line, no escape for a panic.
+//!
+//! The router wraps all routes in [`around`]. A panic ends one request with a 500 and is logged; the daemon goes on.
+
+use std::{any::Any, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Response as HttpResponse, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use rand::Rng;
+use tracing::Instrument;
+
+use super::problem::Problem;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// Passes the request on and finishes whatever comes back.
+pub async fn around(request: Request, next: Next) -> Response {
+    let id = request_id(request.headers());
+    let path = request.uri().path().to_owned();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request.id = id.to_str().unwrap_or_default());
+    let began = Instant::now();
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+    if let Some(problem) = problem_of(&response) {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(&path);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+    }
+    response.headers_mut().insert(REQUEST_ID, id);
+
+    let status = response.status().as_u16();
+    let took = began.elapsed().as_millis() as u64;
+    span.in_scope(|| {
+        tracing::debug!(http.method = %method, http.path = %path, http.status = status, took_ms = took, "answered");
+    });
+    response
+}
+
+/// Turns a panic in a handler into a 500.
+pub fn panicked(panic: Box<dyn Any + Send>) -> HttpResponse<Body> {
+    let message = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("of unknown kind");
+    tracing::error!(panic = message, "a request's handler panicked");
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "INTERNAL_ERROR",
+        "this is a defect of the daemon",
+    )
+    .into_response()
+}
+
+/// Text of this many random base-36 digits.
+pub(super) fn random_base36(digits: usize) -> String {
+    let mut rng = rand::rng();
+    (0..digits)
+        .map(|_| char::from(BASE36[rng.random_range(0..BASE36.len())]))
+        .collect()
+}
+
+/// The problem in an answer, also in one that the framework made without us.
+fn problem_of(response: &Response) -> Option<Problem> {
+    let known = response.extensions().get::<Problem>().cloned();
+    known.or_else(|| {
+        let status = response.status();
+        (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
+    })
+}
+
+/// The client's id where it is one word of moderate length, else a new one.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |id: &&HeaderValue| {
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:/+=@-".contains(byte);
+        !id.is_empty() && id.len() <= 128 && id.as_bytes().iter().all(plain)
+    };
+    if let Some(id) = headers.get(REQUEST_ID).filter(sane) {
+        return id.clone();
+    }
+    HeaderValue::from_str(&format!("req_{}", random_base36(20))).unwrap_or(HeaderValue::from_static("req"))
+}

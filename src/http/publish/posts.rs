@@ -1,0 +1,85 @@
+//! The `posts` of a publish request: 1 to 100 clips with unique ids and usable URLs.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use crate::{
+    http::{
+        fields::{Errors, Object},
+        limits,
+    },
+    store::NewClip,
+};
+
+/// Reads the clips; what is wrong is noted.
+pub fn read(errors: &mut Errors, body: &Object<'_>) -> Vec<NewClip> {
+    let posts = match body.value("posts") {
+        None => {
+            errors.add("MISSING_POSTS", "posts", "is missing");
+            return Vec::new();
+        }
+        Some(Value::Array(posts)) => posts,
+        Some(_) => {
+            errors.add("INVALID_POSTS", "posts", "must be an array");
+            return Vec::new();
+        }
+    };
+    if posts.is_empty() {
+        errors.add("MISSING_POSTS", "posts", "must hold at least one post");
+    }
+    if posts.len() > limits::POSTS {
+        errors.add(
+            "INVALID_POSTS",
+            "posts",
+            format!("must hold at most {} posts", limits::POSTS),
+        );
+        return Vec::new();
+    }
+    let clips = posts
+        .iter()
+        .enumerate()
+        .filter_map(|(n, post)| read_one(errors, n, post));
+    let clips: Vec<(usize, NewClip)> = clips.collect();
+    refuse_repeats(errors, &clips);
+    clips.into_iter().map(|(_, clip)| clip).collect()
+}
+
+fn read_one(errors: &mut Errors, n: usize, post: &Value) -> Option<(usize, NewClip)> {
+    let path = format!("posts[{n}]");
+    let Some(fields) = post.as_object() else {
+        errors.add("INVALID_POST", path, "must be an object");
+        return None;
+    };
+    let post = Object::new(path, fields);
+    let id = post.checked(errors, "INVALID_POST_ID", "id", limits::name);
+    if post.value("url").is_none() {
+        errors.add("MISSING_POST_URL", post.name("url"), "is missing");
+    }
+    let url = post.checked(errors, "INVALID_POST_URL", "url", limits::url);
+    let title = post.checked(errors, "INVALID_POST_TITLE", "title", |text| {
+        limits::free(text, limits::TITLE)
+    });
+    let text = post.checked(errors, "INVALID_POST_TEXT", "text", |text| {
+        limits::free(text, limits::TEXT)
+    });
+    let clip = NewClip {
+        id: id.map_or_else(|| format!("clip_{}", n + 1), str::to_owned),
+        url: url.unwrap_or_default().to_owned(),
+        title: title.map(str::to_owned),
+        text: text.unwrap_or_default().to_owned(),
+    };
+    Some((n, clip))
+}
+
+fn refuse_repeats(errors: &mut Errors, clips: &[(usize, NewClip)]) {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (n, clip) in clips {
+        if let Some(first) = seen.get(clip.id.as_str()) {
+            let message = format!("must be unique in the batch; posts[{first}] has the same");
+            errors.add("INVALID_POST_ID", format!("posts[{n}].id"), message);
+            continue;
+        }
+        seen.insert(&clip.id, *n);
+    }
+}

@@ -1,0 +1,67 @@
+//! `GET /api/metricool/status?batchId=`: where a batch is, for a client that polls.
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use storyclip_actors::{
+    events::WaitProgress,
+    model::{BatchStatus, Timestamp},
+};
+
+use super::{
+    App,
+    caller::Caller,
+    keys::Scope,
+    problem::Problem,
+    query::Query,
+    view::{self, Activity, ClipBody, PostsBody},
+};
+
+/// The answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    batch_id: String,
+    tenant: String,
+    status: BatchStatus,
+    progress: u32,
+    created_at: Timestamp,
+    started_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
+    updated_at: Timestamp,
+    posts: PostsBody,
+    current_story: Option<String>,
+    current_status: Activity,
+    wait_progress: Option<WaitProgress>,
+    clips: Vec<ClipBody>,
+    error: Option<String>,
+}
+
+/// Reads the rows and says it.
+pub async fn show(State(app): App, caller: Caller, query: Query) -> Result<Json<Status>, Problem> {
+    caller.need(Scope::Read)?;
+    let id = query.batch()?.ok_or_else(missing)?;
+    let batch = app.store.batch(&caller.tenant, &id).await?;
+    let batch = batch.ok_or_else(Problem::batch_not_found)?;
+    let (at_work, current_status) = view::activity(&batch.clips);
+    let now = app.clock.now();
+    Ok(Json(Status {
+        batch_id: batch.id.to_string(),
+        tenant: batch.tenant.to_string(),
+        status: batch.status,
+        progress: view::progress(batch.totals),
+        created_at: batch.created_at,
+        started_at: batch.started_at,
+        completed_at: batch.completed_at,
+        updated_at: batch.updated_at,
+        posts: batch.totals.into(),
+        current_story: at_work.map(|clip| clip.id.clone()),
+        current_status,
+        wait_progress: at_work.and_then(|clip| view::wait_progress(&batch, clip, &app.rules, now)),
+        error: batch.error.as_ref().map(|error| error.message.to_string()),
+        clips: batch.clips.into_iter().map(ClipBody::from).collect(),
+    }))
+}
+
+fn missing() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "MISSING_BATCH_ID", "batchId is missing")
+}

@@ -1,0 +1,191 @@
+//! A batch and its clips as JSON, made from rows alone.
+//!
+//! Every route that shows a batch uses these; the field names are those of the user's documents.
+
+use serde::Serialize;
+use storyclip_actors::{
+    events::WaitProgress,
+    model::{BatchStatus, ClipStatus, Network, PublishMode, Timestamp, Totals},
+};
+
+use super::Rules;
+use crate::store::{BatchView, ClipView};
+
+/// The full summary of a batch.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the fields of the answer")]
+pub struct BatchBody {
+    pub batch_id: String,
+    pub job_id: Option<String>,
+    pub user_id: String,
+    pub account_id: String,
+    pub network: Network,
+    pub status: BatchStatus,
+    pub publish_mode: PublishMode,
+    pub total: u32,
+    pub published: u32,
+    pub failed: u32,
+    pub cancelled: u32,
+    /// Settled clips.
+    pub current_index: u32,
+    /// Whole percent of settled clips.
+    pub progress: u32,
+    pub scheduled_for: Option<Timestamp>,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub completed_at: Option<Timestamp>,
+    pub error: Option<String>,
+    pub clips: Vec<ClipBody>,
+}
+
+/// One clip.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the names are the fields of the answer")]
+pub struct ClipBody {
+    pub index: u32,
+    pub id: String,
+    pub url: String,
+    pub title: Option<String>,
+    pub status: ClipStatus,
+    pub metricool_post_id: Option<String>,
+    pub facebook_post_id: Option<String>,
+    pub permalink: Option<String>,
+    pub error: Option<String>,
+    pub error_code: Option<String>,
+    pub attempts: u32,
+    pub scheduled_at: Option<Timestamp>,
+    pub next_attempt_at: Option<Timestamp>,
+    pub uploaded_at: Option<Timestamp>,
+    pub published_at: Option<Timestamp>,
+}
+
+/// How many clips are where.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names are the fields of the answer")]
+pub struct PostsBody {
+    pub total: u32,
+    pub published: u32,
+    pub failed: u32,
+    pub cancelled: u32,
+    pub pending: u32,
+}
+
+impl From<BatchView> for BatchBody {
+    fn from(batch: BatchView) -> Self {
+        Self {
+            batch_id: batch.id.to_string(),
+            job_id: batch.job_id,
+            user_id: batch.user.to_string(),
+            account_id: batch.account.to_string(),
+            network: batch.network,
+            status: batch.status,
+            publish_mode: batch.mode,
+            total: batch.totals.total,
+            published: batch.totals.published,
+            failed: batch.totals.failed,
+            cancelled: batch.totals.cancelled,
+            current_index: batch.totals.settled(),
+            progress: progress(batch.totals),
+            scheduled_for: batch.scheduled_for,
+            created_at: batch.created_at,
+            started_at: batch.started_at,
+            completed_at: batch.completed_at,
+            error: batch.error.map(|error| error.message.to_string()),
+            clips: batch.clips.into_iter().map(ClipBody::from).collect(),
+        }
+    }
+}
+
+impl From<ClipView> for ClipBody {
+    fn from(clip: ClipView) -> Self {
+        let (error, error_code) = match clip.error {
+            Some(error) => (Some(error.message.to_string()), Some(error.code.to_string())),
+            None => (None, None),
+        };
+        Self {
+            index: clip.index,
+            id: clip.id,
+            url: clip.url,
+            title: clip.title,
+            status: clip.status,
+            metricool_post_id: clip.post_id.map(|id| id.to_string()),
+            facebook_post_id: clip.network_post_id,
+            permalink: clip.permalink,
+            error,
+            error_code,
+            attempts: clip.attempts,
+            scheduled_at: clip.scheduled_at,
+            next_attempt_at: clip.next_attempt_at,
+            uploaded_at: clip.uploaded_at,
+            published_at: clip.published_at,
+        }
+    }
+}
+
+impl From<Totals> for PostsBody {
+    fn from(totals: Totals) -> Self {
+        Self {
+            total: totals.total,
+            published: totals.published,
+            failed: totals.failed,
+            cancelled: totals.cancelled,
+            pending: totals.total.saturating_sub(totals.settled()),
+        }
+    }
+}
+
+/// Whole percent of settled clips.
+pub fn progress(totals: Totals) -> u32 {
+    (totals.settled() * 100).checked_div(totals.total).unwrap_or(0)
+}
+
+/// What a batch is doing, in the words of the documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activity {
+    /// No clip is at work, and none has ended yet or the last one was cancelled.
+    Idle,
+    /// A clip is being prepared or created.
+    Uploading,
+    /// A clip waits: for the network's word, or for its next try.
+    Waiting,
+    /// Nothing is at work; the clip that ended last is live.
+    Published,
+    /// Nothing is at work; the clip that ended last failed.
+    Failed,
+}
+
+/// The clip at work, and what the batch is doing. With none at work it is the end of the last settled clip that shows.
+pub fn activity(clips: &[ClipView]) -> (Option<&ClipView>, Activity) {
+    let mut ended = Activity::Idle;
+    for clip in clips {
+        match clip.status {
+            ClipStatus::Uploading => return (Some(clip), Activity::Uploading),
+            ClipStatus::WaitingConfirmation | ClipStatus::Uncertain | ClipStatus::Queued | ClipStatus::Retrying => {
+                return (Some(clip), Activity::Waiting);
+            }
+            ClipStatus::Published => ended = Activity::Published,
+            ClipStatus::Failed => ended = Activity::Failed,
+            ClipStatus::Cancelled => ended = Activity::Idle,
+            ClipStatus::Pending | ClipStatus::Held => {}
+        }
+    }
+    (None, ended)
+}
+
+/// How far the wait for a clip's confirmation is, counted from its slot; `None` for a clip that waits for none.
+pub fn wait_progress(batch: &BatchView, clip: &ClipView, rules: &Rules, now: Timestamp) -> Option<WaitProgress> {
+    if clip.status != ClipStatus::WaitingConfirmation {
+        return None;
+    }
+    let total = rules.timeouts.of(batch.speed);
+    let elapsed = now.since(clip.scheduled_at?).min(total);
+    Some(WaitProgress {
+        elapsed: elapsed.as_secs(),
+        total: total.as_secs(),
+        attempt: rules.looks.due_by(elapsed),
+        current_status: "PENDING".into(),
+    })
+}

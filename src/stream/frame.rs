@@ -1,0 +1,38 @@
+//! The bytes of a live message, made once and shared by everybody who receives them.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use storyclip_actors::events::EventKind;
+
+/// Tells a client how many milliseconds to wait before it connects again.
+pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
+/// Keeps proxies from closing a quiet connection and finds out that a client is gone.
+pub const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
+/// How often a comment is sent.
+pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
+
+/// A numbered message, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// Its number on the stream it was made for.
+    pub seq: i64,
+    /// What it tells.
+    pub kind: EventKind,
+    /// `id: N`, `data: …` and an empty line.
+    pub bytes: Bytes,
+}
+
+impl Frame {
+    /// Writes a stored event. The body is one line of JSON.
+    pub fn new(seq: i64, kind: EventKind, body: &[u8]) -> Self {
+        let head = format!("id: {seq}\ndata: ");
+        let bytes = [head.as_bytes(), body, b"\n\n"].concat().into();
+        Self { seq, kind, bytes }
+    }
+}
+
+/// A message without a number.
+pub fn unnumbered(body: &str) -> Bytes {
+    format!("data: {body}\n\n").into()
+}

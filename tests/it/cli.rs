@@ -1,0 +1,206 @@
+//! The binary as a person meets it: help, settings, clear errors, exit codes.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    process::{Child, Command, Output, Stdio},
+};
+
+/// The binary with nothing of ours in its environment.
+fn storyclip(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_storyclip"));
+    for (name, _) in std::env::vars_os() {
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("STORYCLIP_") || name.starts_with("METRICOOL_"));
+        if ours {
+            command.env_remove(name);
+        }
+    }
+    command.args(args);
+    command
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// SIGTERM, as a service manager sends it.
+fn terminate(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn help_names_every_command_and_shows_no_key() {
+    let output = storyclip(&["--help"])
+        .env("STORYCLIP_API_KEY", "sk_topsecret")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let help = out(&output);
+    for command in [
+        "serve",
+        "publish",
+        "watch",
+        "batches",
+        "config",
+        "Examples:",
+        "STORYCLIP_URL",
+    ] {
+        assert!(help.contains(command), "{command} is missing:\n{help}");
+    }
+    assert!(!help.contains("topsecret"));
+}
+
+#[test]
+fn config_prints_what_is_in_force_and_hides_secrets() {
+    let output = storyclip(&["config"])
+        .env("METRICOOL_USER_TOKEN", "topsecret")
+        .env("STORYCLIP_LISTEN", "127.0.0.1:9")
+        .env("STORYCLIP_LISTENS", "x")
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    let text = out(&output);
+    assert!(
+        text.contains("listen = \"127.0.0.1:9\"") && text.contains("# env STORYCLIP_LISTEN\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("metricool_user_token = (set, hidden)") && !text.contains("topsecret"),
+        "{text}"
+    );
+    assert!(err(&output).contains("warning: the environment variable STORYCLIP_LISTENS"));
+}
+
+#[test]
+fn the_printed_defaults_are_a_valid_file_and_an_unknown_key_is_named() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let defaults = storyclip(&["config", "--defaults"]).output().unwrap();
+    let file = format!("{folder}/cli-defaults.toml");
+    std::fs::write(&file, &defaults.stdout).unwrap();
+    assert!(
+        storyclip(&["config", "--config", &file])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+
+    std::fs::write(&file, "listne = \"x\"\n").unwrap();
+    let output = storyclip(&["--config", &file, "serve"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("unknown key \"listne\""), "{}", err(&output));
+}
+
+#[test]
+fn usage_errors_end_with_two() {
+    for args in [&["frobnicate"][..], &["watch"], &["publish"], &[]] {
+        assert_eq!(storyclip(args).output().unwrap().status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_daemon_that_is_not_there_is_named_with_what_to_do() {
+    let url = nobody();
+    let file = format!("{}/cli-batch.json", env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(&file, "{}").unwrap();
+    for args in [&["batches"][..], &["watch", "batch_1"], &["publish", &file]] {
+        let output = storyclip(args).env("STORYCLIP_URL", &url).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let text = err(&output);
+        assert!(
+            text.contains(&url) && text.contains("storyclip serve"),
+            "{args:?}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_sent_is_named_with_its_line() {
+    let missing = storyclip(&["publish", "no-such-file.json"]).output().unwrap();
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(err(&missing).contains("no-such-file.json"));
+
+    let mut child = storyclip(&["publish", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"{\n oops\n}").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("standard input: not valid JSON") && err(&output).contains("line 2"));
+}
+
+#[test]
+fn serve_says_where_it_listens_and_ends_with_zero_on_sigterm() {
+    let database = format!(
+        "sqlite://{}/cli-serve-{}.db",
+        env!("CARGO_TARGET_TMPDIR"),
+        std::process::id()
+    );
+    let mut child = storyclip(&["serve"])
+        .env("STORYCLIP_LISTEN", "127.0.0.1:0")
+        .env("STORYCLIP_DATABASE_URL", database)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("listening") && line.contains("127.0.0.1:")));
+    terminate(&child);
+    assert!(lines.any(|line| line.contains("stopped")));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_port_that_is_taken_is_one_clear_sentence() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let output = storyclip(&["serve"])
+        .env("STORYCLIP_LISTEN", &address)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        err(&output).starts_with(&format!("error: cannot listen on {address}: ")),
+        "{}",
+        err(&output)
+    );
+}
+
+#[test]
+fn the_sandbox_says_how_to_point_a_daemon_at_it() {
+    let mut child = storyclip(&["sandbox", "--listen", "127.0.0.1:0", "--granularity-seconds", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let exports = lines.find(|line| line.contains("STORYCLIP_METRICOOL_URL=")).unwrap();
+    let url = exports.split_once("URL=").unwrap().1.split_once(' ').unwrap().0;
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/api").unwrap();
+    std::net::TcpStream::connect(address).unwrap();
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_wrong_span_is_a_usage_error() {
+    let output = storyclip(&["sandbox", "--confirm-ms", "300..50"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("1000..5000"), "{}", err(&output));
+}
