@@ -10,6 +10,7 @@ mod creation;
 mod drains;
 mod failures;
 mod ledger;
+mod proxy;
 mod sqlite_file;
 
 use bench::Bench;
@@ -47,5 +48,6 @@ contract! {
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
     drains: random_drains_equal_one_by_one;
-    failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error;
+    failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,
+        a_lost_commit_answer_is_looked_up;
 }
