@@ -1,5 +1,7 @@
 //! `POST …/publish/stories`: what is taken on, what is refused, and that nothing is half-written.
 
+use std::sync::atomic::Ordering;
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -410,6 +412,10 @@ async fn without_a_token_nothing_is_taken_on() {
 #[tokio::test]
 async fn one_idempotency_key_creates_once() {
     let server = Server::start().await;
+    let today = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    server.clock.0.store(today.as_millis() as i64, Ordering::Relaxed); // the age of a key is counted from the real day
     let body = body_of(2).to_string();
     let send = async |key: &str, body: &str, tenant: &str| {
         let request = server.bare(Method::POST, PUBLISH).header("x-api-key", tenant);
