@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
-use storyclip::store::StreamScope;
+use storyclip::{store::StreamScope, stream::Subscription};
 use storyclip_actors::{
-    model::{BatchId, BatchStatus, ClipStatus},
+    model::{BatchId, BatchStatus, ClipStatus, Timestamp},
     ports::Bell,
 };
 
 use super::{
     runner::Runner,
-    server::{Server, Setup, problem},
+    server::{START, Server, Setup, problem},
     sse::{Message, Sse},
 };
 
@@ -164,6 +164,52 @@ async fn a_slow_reader_gets_everything_and_holds_nobody_up() {
     runner.turn(BatchStatus::Completed, true).await;
     assert_eq!(slow.message().await.kind(), "connected");
     assert_eq!(ids(&slow.rest().await), (1..=301).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_subscriber_that_never_reads_is_served_from_its_cursor_when_it_does() {
+    let server = tiny_ring().await;
+    let id = server.batch(1).await;
+    let mut runner = Runner::claim(&server, &id).await;
+    let tenant = "stories".into();
+    let opened = Subscription::to_batch(
+        &server.hub,
+        &server.store,
+        &tenant,
+        &id,
+        None,
+        Timestamp::from_millis(START),
+    );
+    let mut subscription = opened.await.unwrap();
+    runner.events(200).await;
+    for _ in 0..100 {
+        runner.tick(&*server.hub, 1);
+    }
+    let mut text = String::new();
+    while !text.contains("id: 200\n") {
+        text.push_str(std::str::from_utf8(&subscription.next().await.unwrap()).unwrap());
+    }
+    let seen: Vec<i64> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("id: ")?.parse().ok())
+        .collect();
+    assert_eq!(seen, (1..=200).collect::<Vec<_>>());
+    let mut ticks = 0;
+    runner.events(1).await;
+    while !subscription.next().await.unwrap().starts_with(b"id: 201\n") {
+        ticks += 1;
+    }
+    assert_eq!(ticks, 0, "an event outdates the ticks before it");
+
+    tokio::time::pause();
+    for _ in 0..3 {
+        let before = tokio::time::Instant::now();
+        assert!(subscription.next().await.unwrap().starts_with(b":"));
+        assert!(
+            before.elapsed() <= Duration::from_millis(15_001),
+            "a comment every 15 s"
+        );
+    }
 }
 
 #[tokio::test]
