@@ -1,6 +1,8 @@
 //! The control plane and the live stream over a real socket and a real database, without actors: the tests commit what
 //! an actor would.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod auth;
 mod commanding;
 mod publish;

@@ -1,4 +1,4 @@
-//! One integration binary: every part against the real parts beside it.
-#![allow(clippy::unwrap_used, missing_docs)]
+//! Everything that needs a database, a socket or a process: one binary, one module per part.
 
 mod http;
+mod store;

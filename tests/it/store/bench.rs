@@ -1,0 +1,298 @@
+//! A fresh database, its store, and short ways to make batches and steps.
+
+use std::{
+    env, fs,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyPoolOptions};
+use storyclip::store::{CommitListener, Committed, Created, NewBatch, NewClip, Options, Store};
+use storyclip_actors::{
+    events::{Event, EventKind},
+    model::{
+        BatchId, BatchStatus, ClipStatus, Network, NodeId, OnFailure, PublishMode, Request, Speed, Tenant, Timestamp,
+        Totals, UserId,
+    },
+    ports::{AttemptWrite, BatchWrite, Change, Claim, ClipWrite, Snapshot, Store as _},
+};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// The instant at which every test begins.
+pub const T0: Timestamp = Timestamp::from_millis(1_780_000_000_000);
+
+pub fn at(seconds: u64) -> Timestamp {
+    T0 + Duration::from_secs(seconds)
+}
+
+pub fn node(name: &str) -> NodeId {
+    NodeId::from(name)
+}
+
+/// A directory that goes away with its owner.
+pub struct TempDir(pub PathBuf);
+
+impl TempDir {
+    pub fn new() -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("storyclip-test-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    pub fn url(&self) -> String {
+        format!("sqlite://{}", self.0.join("story clip.db").display())
+    }
+}
+
+impl Drop for TempDir {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Remembers what it was told.
+#[derive(Default)]
+pub struct Ears(pub Mutex<Vec<Committed>>);
+
+impl CommitListener for Ears {
+    fn committed(&self, events: &[Committed]) {
+        self.0.lock().unwrap().extend_from_slice(events);
+    }
+}
+
+pub struct Bench {
+    pub store: Store,
+    pub ears: Arc<Ears>,
+    pub options: Options,
+    /// Looks at the tables beside the store.
+    pub probe: AnyPool,
+    /// Where databases are made and dropped; `None` on SQLite.
+    server: Option<(AnyPool, String)>,
+    _dir: Option<TempDir>,
+}
+
+impl Bench {
+    pub async fn sqlite() -> Self {
+        let dir = TempDir::new();
+        Self::open(dir.url(), None, Some(dir)).await
+    }
+
+    /// `None` when no server is named and none is required.
+    pub async fn postgres() -> Option<Self> {
+        let Ok(url) = env::var("STORYCLIP_TEST_POSTGRES_URL") else {
+            let required = env::var("STORYCLIP_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
+            assert!(
+                !required,
+                "STORYCLIP_TEST_POSTGRES_URL is not set, but PostgreSQL is required"
+            );
+            eprintln!("skipped: STORYCLIP_TEST_POSTGRES_URL is not set");
+            return None;
+        };
+        sqlx::any::install_default_drivers();
+        let server = AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!(
+            "storyclip_test_{}_{number}_{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        );
+        let create = format!("CREATE DATABASE {name}");
+        sqlx::query(AssertSqlSafe(create)).execute(&server).await.unwrap();
+        let (base, query) = url
+            .split_once('?')
+            .map_or((&*url, String::new()), |(base, q)| (base, format!("?{q}")));
+        let (root, _) = base.rsplit_once('/').unwrap();
+        Some(Self::open(format!("{root}/{name}{query}"), Some((server, name)), None).await)
+    }
+
+    async fn open(url: String, server: Option<(AnyPool, String)>, dir: Option<TempDir>) -> Self {
+        let options = Options { url, readers: 3 };
+        let ears = Arc::new(Ears::default());
+        let store = Store::open(&options, ears.clone()).await.unwrap();
+        let probe = AnyPoolOptions::new()
+            .max_connections(1)
+            .connect_lazy(&options.url.replace(' ', "%20"))
+            .unwrap();
+        Self {
+            store,
+            ears,
+            options,
+            probe,
+            server,
+            _dir: dir,
+        }
+    }
+
+    pub async fn end(self) {
+        self.store.close().await;
+        self.probe.close().await;
+        self.drop_database().await;
+    }
+
+    /// PostgreSQL only: takes the database away, whoever uses it.
+    pub async fn drop_database(&self) {
+        if let Some((server, name)) = &self.server {
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            sqlx::query(AssertSqlSafe(drop)).execute(server).await.unwrap();
+        }
+    }
+
+    /// PostgreSQL only: cuts every connection to the database. Whether there was anything to cut.
+    pub async fn cut_connections(&self) -> bool {
+        let Some((server, name)) = &self.server else {
+            return false;
+        };
+        let cut =
+            format!("SELECT CAST(pg_terminate_backend(pid) AS text) FROM pg_stat_activity WHERE datname = '{name}'");
+        sqlx::query(AssertSqlSafe(cut)).execute(server).await.unwrap();
+        true
+    }
+
+    /// Reads one number with a query of the test.
+    pub async fn number(&self, sql: &str) -> i64 {
+        sqlx::query(AssertSqlSafe(sql))
+            .fetch_one(&self.probe)
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// Changes rows behind the store's back.
+    pub async fn meddle(&self, sql: &str) {
+        sqlx::query(AssertSqlSafe(sql)).execute(&self.probe).await.unwrap();
+    }
+
+    /// How many rows each table has that a step may write to.
+    pub async fn rows(&self) -> Vec<i64> {
+        let mut counts = Vec::new();
+        for table in [
+            "publish_batches",
+            "publish_batch_clips",
+            "delivery_attempts",
+            "batch_events",
+            "batch_commands",
+        ] {
+            counts.push(self.number(&format!("SELECT COUNT(*) FROM {table}")).await);
+        }
+        counts
+    }
+
+    /// Creates a batch of user `u1` and gives its snapshot, leased by node `n1` until `T0` + 15 s.
+    pub async fn live(&self, id: &str, clips: usize) -> Snapshot {
+        assert_eq!(self.store.create_batch(batch(id, clips)).await.unwrap(), Created::New);
+        self.take(id).await
+    }
+
+    pub async fn take(&self, id: &str) -> Snapshot {
+        let claim = Claim::Named(BatchId::from(id));
+        let mut taken = self.store.claim(&node("n1"), claim, T0, at(15)).await.unwrap();
+        assert_eq!(taken.len(), 1, "{id}");
+        taken.remove(0)
+    }
+}
+
+pub fn tenant() -> Tenant {
+    Tenant::from("stories")
+}
+
+pub fn batch(id: &str, clips: usize) -> NewBatch {
+    NewBatch {
+        id: id.into(),
+        tenant: tenant(),
+        job_id: Some("job_1".into()),
+        user: UserId::from("u1"),
+        account: "5372118".into(),
+        network: Network::Facebook,
+        mode: PublishMode::Now,
+        speed: Speed::Fast,
+        on_failure: OnFailure::Skip,
+        max_retries: 2,
+        webhook_url: None,
+        status: BatchStatus::Processing,
+        scheduled_for: None,
+        created_at: T0,
+        started_at: Some(T0),
+        clips: (1..=clips)
+            .map(|n| NewClip {
+                id: format!("clip_{n}"),
+                url: format!("https://cdn.example/{id}/{n}.mp4"),
+                title: None,
+                text: String::new(),
+            })
+            .collect(),
+        events: Vec::new(),
+        idempotency: None,
+    }
+}
+
+pub fn event(body: &str) -> Event {
+    Event {
+        kind: EventKind::Progress,
+        clip: Some(1),
+        body: format!("{{\"body\":\"{body}\"}}"),
+    }
+}
+
+pub fn request(media: &str, slot: Timestamp) -> Request {
+    Request {
+        network: Network::Facebook,
+        media: media.into(),
+        text: "".into(),
+        slot,
+    }
+}
+
+/// A step that changes nothing but the batch's row.
+pub fn step(snapshot: &Snapshot) -> Change {
+    let batch = &snapshot.batch;
+    Change {
+        batch: batch.id.clone(),
+        tenant: batch.tenant.clone(),
+        user: batch.user.clone(),
+        account: batch.account.clone(),
+        network: batch.network,
+        epoch: batch.epoch,
+        at: at(1),
+        head: BatchWrite {
+            status: batch.status,
+            error: None,
+            totals: Totals::of(&snapshot.clips),
+            wake_at: batch.wake_at,
+            started_at: batch.started_at,
+            completed_at: None,
+            release: false,
+        },
+        clips: Vec::new(),
+        attempts: Vec::new(),
+        events: Vec::new(),
+        applied: Vec::new(),
+    }
+}
+
+/// A step in which the first clip becomes `uploading` with this intent.
+pub fn intent(snapshot: &Snapshot, media: &str, slot: Timestamp) -> Change {
+    let mut change = step(snapshot);
+    let mut clip = snapshot.clips[0].clone();
+    clip.status = ClipStatus::Uploading;
+    clip.attempt = 1;
+    clip.request = Some(request(media, slot));
+    change.attempts.push(AttemptWrite {
+        clip: 1,
+        attempt: 1,
+        request: clip.request.clone(),
+        intent_at: Some(at(1)),
+        ..AttemptWrite::default()
+    });
+    change.clips.push(ClipWrite {
+        expected: ClipStatus::Pending,
+        clip,
+    });
+    change.events.push(event(media));
+    change
+}

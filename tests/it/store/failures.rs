@@ -1,0 +1,58 @@
+//! Ends: of the store, of a connection, of the database.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use storyclip::store::Store;
+use storyclip_actors::{error::StoreError, ports::Store as _};
+
+use super::bench::{Bench, at, batch, intent, step, tenant};
+
+pub async fn closing_finishes_the_queue(bench: &Bench) {
+    let creates = join_all((0..50).map(|n| bench.store.create_batch(batch(&format!("b{n}"), 1))));
+    let (created, ()) = tokio::join!(creates, bench.store.close());
+    assert!(created.iter().all(Result::is_ok), "{created:?}");
+    assert!(matches!(
+        bench.store.create_batch(batch("late", 1)).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    assert!(matches!(
+        bench.store.batch(&tenant(), &"b1".into()).await,
+        Err(StoreError::Unavailable(_))
+    ));
+    bench.store.close().await;
+    let again = Store::open(&bench.options, bench.ears.clone()).await.unwrap();
+    assert_eq!(again.active(&tenant(), None).await.unwrap().len(), 50);
+    again.close().await;
+}
+
+pub async fn a_cut_connection_is_replaced(bench: &Bench) {
+    let snapshot = bench.live("b1", 1).await;
+    if bench.cut_connections().await {
+        bench.store.commit(intent(&snapshot, "m", at(60))).await.unwrap();
+        assert!(bench.store.batch(&tenant(), &"b1".into()).await.unwrap().is_some());
+    }
+}
+
+/// On PostgreSQL the database is dropped; on SQLite the tables are taken away.
+pub async fn a_lost_database_is_an_error(bench: &Bench) {
+    let snapshot = bench.live("b1", 1).await;
+    match bench.store.is_sqlite() {
+        true => bench.meddle("ALTER TABLE batch_events RENAME TO gone").await,
+        false => bench.drop_database().await,
+    }
+    let commits = join_all([step(&snapshot), intent(&snapshot, "m", at(60))].map(|change| bench.store.commit(change)));
+    let results = tokio::time::timeout(Duration::from_secs(30), commits)
+        .await
+        .expect("no waiter hangs");
+    assert!(matches!(results[1], Err(StoreError::Unavailable(_))), "{results:?}");
+    if bench.store.is_sqlite() {
+        assert_eq!(
+            bench.number("SELECT COUNT(*) FROM delivery_attempts").await,
+            0,
+            "nothing is there by half"
+        );
+        bench.meddle("ALTER TABLE gone RENAME TO batch_events").await;
+        bench.store.commit(intent(&snapshot, "m", at(60))).await.unwrap();
+    }
+}
