@@ -5,10 +5,13 @@
 
 mod auth;
 mod commanding;
+mod fields;
+mod idempotency;
 mod publish;
 mod reading;
 mod runner;
 mod server;
 mod sse;
 mod stream;
+mod streams;
 mod wire;
