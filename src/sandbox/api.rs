@@ -19,11 +19,12 @@ use super::{
     World,
     answer::{self, Problem},
     dates::{instant, zone},
-    faults::{End, Gate, Luck},
+    faults::{End, Gate},
+    ledger::Commission,
     line::Line,
     post::State as PostState,
     route::Route,
-    scheduled_post::{self, Wanted},
+    scheduled_post,
 };
 
 /// Largest body that is read, in bytes.
@@ -193,9 +194,16 @@ async fn create(world: &Arc<World>, route: Route, visit: Visit, replaces: Option
     let luck = world.faults.luck(route, wanted.media.first().map(String::as_str));
     let ticket = world.ledger().arrive(visit.brand(), &wanted, &luck.end, now);
     let (delay, commit_after, end) = (luck.delay, luck.commit_after, luck.end.clone());
+    let commission = Commission {
+        ticket,
+        brand: visit.brand().to_owned(),
+        wanted,
+        luck,
+        replaces,
+    };
     let commit = {
-        let (world, brand) = (world.clone(), visit.brand().to_owned());
-        move || made(&world, ticket, brand, wanted, luck, replaces)
+        let world = world.clone();
+        move || made(&world, commission)
     };
     if delay.is_zero() {
         return Ok(ending(&end, commit(), &visit.line));
@@ -211,20 +219,13 @@ async fn create(world: &Arc<World>, route: Route, visit: Visit, replaces: Option
 }
 
 /// Commits, if the luck says so, and gives the answer of an undisturbed call.
-fn made(
-    world: &World,
-    ticket: super::ledger::Ticket,
-    brand: String,
-    wanted: Wanted,
-    luck: Luck,
-    replaces: Option<i64>,
-) -> Response {
-    if !luck.end.commits() {
+fn made(world: &World, commission: Commission) -> Response {
+    if !commission.luck.end.commits() {
         return answer::page();
     }
     let now = world.clock.now();
     let mut ledger = world.ledger();
-    let post = ledger.commit(ticket, brand, wanted, luck, replaces, world.dates, now);
+    let post = ledger.commit(commission, world.dates, now);
     answer::enveloped(&post.body(now), json!({}))
 }
 

@@ -21,7 +21,7 @@ use storyclip::{
 };
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, Network, Request, Timestamp},
+    model::{AccountId, Network, PostRef, Request, Timestamp},
     ports::Clock,
 };
 use tokio::{
@@ -163,6 +163,14 @@ pub fn story(slot: Timestamp) -> Request {
         media: "https://cdn.example/clip_1.mp4".into(),
         text: "".into(),
         slot,
+    }
+}
+
+/// A post that is known by its id only.
+pub fn handle(id: &str) -> PostRef {
+    PostRef {
+        id: id.into(),
+        uuid: None,
     }
 }
 
