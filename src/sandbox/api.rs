@@ -71,12 +71,12 @@ pub(super) async fn answer(
         return Problem::new(413, "The body is too large or was not sent whole").into_response();
     };
     let params = Query::<Params>::try_from_uri(&parts.uri).map(|Query(params)| params);
-    let media = match (&params, route) {
+    let media = || match (&params, route) {
         (Ok(params), Route::Normalize) => params.url.clone(),
-        (_, Route::Create) => first_media(&body),
+        (_, Route::Create | Route::Update) => first_media(&body),
         _ => None,
     };
-    match world.faults.gate(route, media.as_deref()) {
+    match world.faults.gate(route, media) {
         Gate::Open => {}
         Gate::Away(status) => return Problem::new(status, "Service Unavailable").into_response(),
         Gate::Throttled(retry_after_s) => return Problem::throttled(retry_after_s).into_response(),
@@ -96,7 +96,7 @@ pub(super) async fn answer(
     if let Err(problem) = admit(&world, route, &visit.params) {
         return problem.into_response();
     }
-    let answered = dispatch(&world, route, id, visit, media).await;
+    let answered = dispatch(&world, route, id, visit).await;
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -129,19 +129,13 @@ fn admit(world: &World, route: Route, params: &Params) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn dispatch(
-    world: &Arc<World>,
-    route: Route,
-    id: Option<i64>,
-    visit: Visit,
-    media: Option<String>,
-) -> Result<Response, Problem> {
+async fn dispatch(world: &Arc<World>, route: Route, id: Option<i64>, visit: Visit) -> Result<Response, Problem> {
     let delay = world.faults.delay(route);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     // A create's page is part of its luck, since its post is made all the same.
-    if !matches!(route, Route::Create | Route::Update) && world.faults.page(route, media.as_deref()) {
+    if !matches!(route, Route::Create | Route::Update) && world.faults.page(route, visit.params.url.as_deref()) {
         return Ok(answer::page());
     }
     match route {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 
 use super::{
-    dates::{Dates, wall_clock},
+    dates::{Dates, wall_clock, zone},
     faults::{End, Luck},
     post::{Gone, Post, State},
     scheduled_post::Wanted,
@@ -147,7 +147,7 @@ impl Ledger {
         {
             create.id = Some(id);
         }
-        let zone = TimeZone::get(&wanted.zone).unwrap_or(TimeZone::UTC);
+        let zone = zone("publicationDate", &wanted.zone).unwrap_or(TimeZone::UTC);
         let creation_date = wall_clock(now.round_down(dates.granularity), &zone);
         self.posts.push(Post {
             id,
