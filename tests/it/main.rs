@@ -4,4 +4,8 @@
 mod cli;
 mod demo;
 mod http;
+mod metricool;
+mod metricool_posts;
+mod rehearsal;
+mod sandbox;
 mod store;
