@@ -50,9 +50,10 @@ pub struct Options {
     pub user_id: String,
     /// Whether the list is known to show published posts.
     pub list_shows_published: ListShowsPublished,
-    /// How long an answer is waited for; Metricool usually answers within a second.
+    /// How long an answer is waited for; Metricool usually answers within a second. It must stay below `find_settle`, or
+    /// a create call could still be under way when its absence is believed.
     pub timeout: Duration,
-    /// The same for normalise and create, which may fetch media.
+    /// The same for normalise, which may fetch media and can be repeated.
     pub slow_timeout: Duration,
 }
 
@@ -250,7 +251,7 @@ impl Provider for Metricool {
         let post = self
             .request(Method::POST, &["v2", "scheduler", "posts"], Some(account))
             .header(header::ACCEPT, "application/json")
-            .timeout(self.slow_timeout)
+            .timeout(self.timeout)
             .json(&wire::NewPost::of(request));
         let answer = self.send(Call::Create, post).await?;
         let created = wire::post(&answer.body).as_ref().and_then(post_ref);
