@@ -20,7 +20,7 @@ use crate::{
     supervisor::{Supervisor, SupervisorMessage},
 };
 
-pub use network::{Fault, Network, Post};
+pub use network::{Fault, Network, Post, Script};
 pub use store::{AttemptRow, MemoryStore, NewBatch};
 
 /// Follows tokio's time from a fixed instant.

@@ -4,5 +4,9 @@
 mod cli;
 mod demo;
 mod http;
+mod metricool;
+mod metricool_posts;
+mod rehearsal;
+mod sandbox;
 mod store;
 mod watch;
