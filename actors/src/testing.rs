@@ -4,6 +4,7 @@
 //! Tests of this crate and of its users build a [`World`]. [`World::crash`] is a death: actors are gone, rows are not.
 
 mod network;
+mod rows;
 mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -21,7 +22,8 @@ use crate::{
 };
 
 pub use network::{Fault, Network, Post, Script};
-pub use store::{AttemptRow, MemoryStore, NewBatch};
+pub use rows::{AttemptRow, NewBatch};
+pub use store::MemoryStore;
 
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);
