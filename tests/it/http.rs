@@ -7,6 +7,6 @@ mod publish;
 mod reading;
 mod runner;
 mod server;
-mod sse;
+pub mod sse;
 mod stream;
 mod wire;
