@@ -2,10 +2,15 @@
 //!
 //! The sandbox runs in the test's own process, so that it outlives the daemon and its ledger can be read.
 
+mod cancelling;
+mod confirmation;
 mod database;
 mod kills;
 mod ledger;
+mod minutes;
 mod process;
+mod queries;
 mod stage;
+mod stopping;
 mod takeovers;
 mod watcher;
