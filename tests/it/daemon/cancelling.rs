@@ -2,12 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use rand::{SeedableRng, rngs::SmallRng};
 use reqwest::StatusCode;
 use serde_json::json;
-use storyclip::sandbox::{Options, Route};
+use storyclip::{
+    clock::SystemClock,
+    sandbox::{Options, Route},
+};
+use storyclip_actors::ports::Clock;
 
 use super::{
     database::Database,
+    kills::{seed, some_of},
     ledger,
     stage::{ACCOUNT, Stage, clips, stories},
 };
@@ -58,6 +64,41 @@ async fn a_cancel_during_a_confirmation_stops_the_loop_at_once_and_follows_the_c
     times.sort();
     println!("cancels took {times:?}");
     assert!(times[times.len() / 2] < AT_ONCE, "{times:?}");
+    daemon.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_cancel_at_any_instant_lets_no_clip_begin_after_its_answer() {
+    let stage = Stage::new(json!({"create_delay_ms": [0, 20], "confirm_ms": [0, 30]}))
+        .await
+        .set("STORYCLIP_LOOK_WAITS_SECONDS", "0.01");
+    let daemon = stage.start().await;
+    let seed = seed("cancels");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    for round in 0..20 {
+        let account = (round + 1).to_string();
+        let body = stories(&account, &clips(40), json!({}));
+        let id = daemon.api.publish(&body).await;
+        some_of(Duration::from_millis(400), &mut rng).await;
+        let (status, answer) = daemon.api.cancel(&id).await;
+        // A request that left before the cancel may still be on its way.
+        let latest = SystemClock.now() + AT_ONCE;
+        assert_eq!(
+            (status, &answer["status"]),
+            (StatusCode::OK, &json!("cancelled")),
+            "{answer}"
+        );
+
+        let batch = daemon.api.finished(&id).await;
+        let published = batch["published"].as_u64().unwrap() as usize;
+        assert_eq!(batch["cancelled"], 40 - published, "{batch:#}");
+        ledger::live_once_in_order(&stage.sandbox, &batch, 1..=published);
+        let late: Vec<_> = (stage.sandbox.ledger().order.into_iter())
+            .filter(|create| create.blog_id == account && create.at > latest)
+            .collect();
+        assert!(late.is_empty(), "sent after the cancel was answered: {late:?}");
+    }
     daemon.stop().await;
     stage.clear().await;
 }

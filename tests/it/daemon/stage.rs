@@ -159,7 +159,7 @@ impl Api {
     pub fn new(url: String, key: &str) -> Self {
         // Another test may have been first.
         let _: Result<_, _> = rustls::crypto::ring::default_provider().install_default();
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        let http = Client::builder().no_proxy().read_timeout(PATIENCE).build().unwrap();
         Self {
             http,
             url,
