@@ -41,7 +41,8 @@ impl Search {
         }
     }
 
-    /// After an answered look that decided nothing: the second look is half-way, the third when all must have settled.
+    /// After an answered look that decided nothing: the second look is half-way, the third when all must have settled,
+    /// and looks that come late still have some time between them.
     pub fn answered(&mut self, now: Timestamp, settle: Duration) {
         self.looks += 1;
         self.unanswered = 0;
@@ -50,7 +51,7 @@ impl Search {
         } else {
             self.since + settle
         };
-        self.next_at = due.max(now + Duration::from_millis(1));
+        self.next_at = due.max(now + settle / 10).max(now + Duration::from_millis(1));
     }
 
     /// After a look without a usable answer: it counts for nothing.
@@ -297,6 +298,14 @@ mod tests {
             search.answered(now, SETTLE);
         }
         assert_eq!(times, [0, 30, 60]);
+        let late = INTENT + SETTLE * 5;
+        let mut search = Search::begin(INTENT, INTENT, late);
+        search.answered(late, SETTLE);
+        assert_eq!(
+            search.next_at,
+            late + SETTLE / 10,
+            "three looks in one instant would be one look"
+        );
         let restarted = Search::begin(INTENT, INTENT + SETTLE, INTENT + SETTLE);
         assert_eq!(restarted.since, INTENT + SETTLE, "a restart counts anew");
     }

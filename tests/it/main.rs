@@ -5,4 +5,8 @@ mod cli;
 mod daemon;
 mod demo;
 mod http;
+mod metricool;
+mod metricool_posts;
+mod rehearsal;
+mod sandbox;
 mod store;
