@@ -11,7 +11,7 @@ mod publish;
 mod reading;
 mod runner;
 mod server;
-mod sse;
+pub mod sse;
 mod stream;
 mod streams;
 mod wire;
