@@ -48,6 +48,9 @@ fn daemon(listen: &str, database: &str, metricool: &str) -> (Running, String) {
         .env("STORYCLIP_METRICOOL_LEAD_SECONDS", "0")
         .env("STORYCLIP_METRICOOL_GRANULARITY_SECONDS", "0")
         .env("STORYCLIP_LOOK_WAITS_SECONDS", "0.05")
+        // The kill may hit a create call: what became of it is then found out in a second instead of a minute.
+        .env("STORYCLIP_FIND_SETTLE_SECONDS", "1")
+        .env("STORYCLIP_METRICOOL_LIST_SHOWS_PUBLISHED", "yes")
         .env("STORYCLIP_LOG", "storyclip::cli=info")
         .env("METRICOOL_USER_TOKEN", "any")
         .env("METRICOOL_USER_ID", "1")
