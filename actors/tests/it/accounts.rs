@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use storyclip_actors::{
-    error::Verdict,
+    error::{Refused, Verdict},
     model::{BatchStatus, ClipStatus, Speed},
     testing::{Fault, NewBatch},
 };
@@ -122,4 +122,29 @@ async fn media_that_fails_while_others_are_answered_fails_its_clip_in_the_end() 
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed]);
     assert_eq!(world.network.calls("create").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_comes_after_its_brand_was_refused_goes_back() {
+    let world = world().await;
+    for account in ["1", "2", "3", "4", "5"] {
+        let refused = Fault::Refuse(Verdict::Unauthorized(Refused::Brand));
+        world.network.script().faults = vec![refused; 7].into();
+        for n in 0..7 {
+            let id = format!("{account}-{n}").leak();
+            world.submit(NewBatch {
+                account,
+                ..NewBatch::of(id, 1)
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    world.network.script().faults.clear();
+    let other = world.submit(NewBatch {
+        account: "88",
+        ..NewBatch::of("other", 1)
+    });
+    world
+        .wait_status(&other, Duration::from_secs(10), BatchStatus::Completed)
+        .await;
 }
