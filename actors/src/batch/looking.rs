@@ -55,6 +55,8 @@ impl Run {
                 self.record(attempt, now, AttemptVerdict::TimedOut, Some(&trouble));
                 self.apply(look.clip, ClipEvent::TimedOut(trouble))
             }
+            // Created a moment ago and not visible yet: the poller goes on looking.
+            Ok(Reading::Missing) if !look.last => self.tick(look.clip, look.number, "NOT_VISIBLE_YET".into()),
             // A withdrawal is under way: its own answer says what became of the post.
             Ok(Reading::Missing) if withdrawing => {
                 self.work.watched = None;
@@ -62,6 +64,7 @@ impl Run {
             }
             Ok(Reading::Missing) => {
                 self.work.watched = None;
+                self.work.search = None;
                 let trouble = Trouble::new(
                     code::POST_VANISHED,
                     "the provider no longer knows the post: asking for it",

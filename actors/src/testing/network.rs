@@ -56,6 +56,10 @@ pub struct Script {
     /// How long after its slot a post goes live, for the next posts and then for all others.
     pub confirms_next: VecDeque<Option<Duration>>,
     pub confirms: Option<Duration>,
+    /// How long after its creation a post is not visible by its id.
+    pub hidden: Duration,
+    /// The next looks get an answer that nobody can read.
+    pub unreadable_looks: u32,
     pub failures: VecDeque<Option<PublishFailure>>,
     pub down: bool,
     pub token_refused: bool,
@@ -94,6 +98,8 @@ impl Network {
             faults: VecDeque::new(),
             confirms_next: VecDeque::new(),
             confirms: Some(Duration::from_millis(900)),
+            hidden: Duration::ZERO,
+            unreadable_looks: 0,
             failures: VecDeque::new(),
             down: false,
             token_refused: false,
@@ -175,10 +181,11 @@ impl Network {
 
     fn read(&self, post: &PostRef) -> Reading {
         let now = self.clock.now();
+        let hidden = self.script().hidden;
         let posts = lock(&self.posts);
         let Some(found) = posts
             .iter()
-            .find(|known| known.id == post.id.as_str() && !known.deleted)
+            .find(|known| known.id == post.id.as_str() && !known.deleted && known.created_at + hidden <= now)
         else {
             return Reading::Missing;
         };
@@ -238,6 +245,11 @@ impl Provider for Network {
         post: &PostRef,
     ) -> Result<Reading, ProviderError> {
         self.enter("status")?;
+        let left = self.script().unreadable_looks;
+        if left > 0 {
+            self.script().unreadable_looks = left - 1;
+            return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
         Ok(self.read(post))
     }
 
