@@ -169,3 +169,18 @@ async fn a_post_that_is_gone_after_a_minute_is_looked_for() {
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert!(!world.network.calls("find").is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn late_looks_that_nobody_can_read_come_with_pauses() {
+    let world = world().await;
+    world.network.script().confirms_next.push_back(None);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let looks = world.network.calls("status").len();
+    world.network.script().unreadable_looks = 500;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let late = world.network.calls("status").len() - looks;
+    assert!((5..20).contains(&late), "{late} looks in ten minutes");
+    world.network.script().unreadable_looks = 0;
+    world.wait(&batch, LONG, |row, _| row.wake_at.is_none()).await;
+}
