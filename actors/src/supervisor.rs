@@ -282,7 +282,7 @@ impl SupervisorState {
         let Some(batch) = self.batches.remove(&actor) else {
             return Ok(());
         };
-        self.directory.leave(&batch);
+        self.directory.leave(&batch, actor);
         if self.draining.is_some() {
             return self.finish_drain(myself).await;
         }
