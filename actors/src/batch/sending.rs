@@ -81,6 +81,9 @@ impl Run {
                 let trouble = Trouble::new(code::PROVIDER_UNAVAILABLE, "the lease was too short for a create call");
                 let until = now + schedule::LEASE_MARGIN / 5;
                 self.record(call, now, AttemptVerdict::Refused(Verdict::Unavailable), Some(&trouble));
+                if self.batch.status == BatchStatus::Cancelled {
+                    return self.apply(call.clip, ClipEvent::Cancel);
+                }
                 self.apply(
                     call.clip,
                     ClipEvent::Postponed {
