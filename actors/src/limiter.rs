@@ -228,12 +228,18 @@ async fn probe_token(inner: Arc<Inner>) {
         };
         failures += 1;
         let mut state = lock(&inner);
-        let now_closed = match answer.as_ref().map_err(|error| error.verdict) {
-            Ok(()) | Err(Verdict::Rejected | Verdict::Unauthorized(Refused::Brand)) => None,
-            Err(Verdict::Throttled(until)) => Some(Closed::Throttled(until)),
-            Err(Verdict::Unauthorized(Refused::Token)) => Some(Closed::TokenRefused),
-            Err(Verdict::Unavailable | Verdict::Unknown) => Some(reason),
+        let now_closed = match answer.as_ref().map_err(|error| (error.verdict, error.outage)) {
+            Ok(()) | Err((Verdict::Rejected | Verdict::Unauthorized(Refused::Brand), _)) => None,
+            Err((Verdict::Throttled(until), _)) => Some(Closed::Throttled(until)),
+            Err((Verdict::Unauthorized(Refused::Token), _)) => Some(Closed::TokenRefused),
+            Err((Verdict::Unavailable | Verdict::Unknown, true)) => Some(reason),
+            // Somebody is there and accepts the token, whatever the answer looks like.
+            Err((Verdict::Unavailable | Verdict::Unknown, false)) => None,
         };
+        if now_closed == Some(Closed::TokenRefused) && reason != Closed::TokenRefused {
+            state.queue.dismiss(Refused::Token, |_| true);
+            inner.changed.send_modify(|count| *count += 1);
+        }
         if state.gates.settle_token(reason, now_closed) {
             serve(&inner, &mut state);
             drop(state);
@@ -248,8 +254,18 @@ async fn probe_token(inner: Arc<Inner>) {
 async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
     loop {
         tokio::time::sleep(CREDENTIAL_CHECK).await;
-        if lock(&inner).gates.token_open() && inner.provider.check(Some(&account)).await.is_ok() {
-            break;
+        if !lock(&inner).gates.token_open() {
+            continue;
+        }
+        match inner
+            .provider
+            .check(Some(&account))
+            .await
+            .map_err(|error| (error.verdict, error.outage))
+        {
+            Ok(()) | Err((Verdict::Rejected, _) | (Verdict::Unavailable | Verdict::Unknown, false)) => break,
+            Err((Verdict::Unavailable | Verdict::Unknown, true)) => {}
+            Err((Verdict::Throttled(_) | Verdict::Unauthorized(_), _)) => {}
         }
     }
     let mut state = lock(&inner);

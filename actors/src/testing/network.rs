@@ -60,6 +60,8 @@ pub struct Script {
     pub hidden: Duration,
     /// The next looks get an answer that nobody can read.
     pub unreadable_looks: u32,
+    /// So does every credential check.
+    pub unreadable_checks: bool,
     pub failures: VecDeque<Option<PublishFailure>>,
     pub down: bool,
     pub token_refused: bool,
@@ -100,6 +102,7 @@ impl Network {
             confirms: Some(Duration::from_millis(900)),
             hidden: Duration::ZERO,
             unreadable_looks: 0,
+            unreadable_checks: false,
             failures: VecDeque::new(),
             down: false,
             token_refused: false,
@@ -301,6 +304,9 @@ impl Provider for Network {
 
     async fn check(&self, account: Option<&AccountId>) -> Result<(), ProviderError> {
         self.enter("check")?;
+        if self.script().unreadable_checks {
+            return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
         let brand_refused = account.is_some() && self.script().brand_refused;
         if brand_refused {
             Err(error(Verdict::Unauthorized(Refused::Brand), false, "BRAND"))
