@@ -68,6 +68,7 @@ pub struct Script {
     pub brand_refused: bool,
     pub list_shows_published: bool,
     pub prepare_fails: bool,
+    pub prepare_takes: Duration,
 }
 
 /// See the file's first paragraph.
@@ -109,6 +110,7 @@ impl Network {
             brand_refused: false,
             list_shows_published: true,
             prepare_fails: false,
+            prepare_takes: Duration::ZERO,
         };
         Self {
             clock,
@@ -217,6 +219,8 @@ impl Provider for Network {
         if self.script().prepare_fails {
             return Err(error(Verdict::Unavailable, true, "MEDIA"));
         }
+        let takes = self.script().prepare_takes;
+        tokio::time::sleep(takes).await;
         Ok(url.into())
     }
 
