@@ -153,6 +153,9 @@ impl SupervisorState {
         if now.since(self.renewed_at) >= self.context.rules.lease / 3 {
             self.renew().await;
         }
+        if self.draining.is_some() {
+            return Ok(());
+        }
         for batch in std::mem::take(&mut self.orphans) {
             self.respawn(myself, batch).await?;
         }
