@@ -44,7 +44,7 @@ pub enum BatchMessage {
     Permit(u32, Result<Permit, Refused>),
     /// Media is ready, or not.
     Prepared(u32, Result<Arc<str>, ProviderError>),
-    /// The create call ended; `None`: it was not made, because the lease was too short.
+    /// The create call ended; `None`: it was not made, because it could not leave in time.
     Created(Call, Option<Result<PostRef, ProviderError>>),
     /// A listing for an uncertain clip.
     Listed(Call, Result<Listing, ProviderError>),

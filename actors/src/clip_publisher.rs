@@ -85,10 +85,10 @@ impl PublisherArguments {
         tokio::spawn(async move {
             let permit = context.limiter.acquire(&account, Priority::Prepare).await;
             let result = context.provider.prepare(&account, &url).await;
-            drop(permit);
             if let Err(error) = &result {
                 context.limiter.report(&account, error);
             }
+            drop(permit);
             answer.give(result);
         });
     }
@@ -107,16 +107,16 @@ impl PublisherArguments {
             return Ok(self.batch.cast(BatchMessage::Created(call, None))?);
         }
         let result = self.context.provider.create(&self.account, &request).await;
-        drop(permit);
         self.report(&result);
+        drop(permit);
         Ok(self.batch.cast(BatchMessage::Created(call, Some(result)))?)
     }
 
     async fn find(&self, call: Call, request: Request) -> Result<(), ActorProcessingErr> {
         let permit = self.context.limiter.acquire(&self.account, Priority::Find).await;
         let result = self.context.provider.find(&self.account, &request).await;
-        drop(permit);
         self.report(&result);
+        drop(permit);
         Ok(self.batch.cast(BatchMessage::Listed(call, result))?)
     }
 
@@ -127,8 +127,8 @@ impl PublisherArguments {
             .provider
             .withdraw(&self.account, self.network, &post, slot)
             .await;
-        drop(permit);
         self.report(&result);
+        drop(permit);
         Ok(self.batch.cast(BatchMessage::Withdrawn(call, result))?)
     }
 

@@ -4,7 +4,7 @@
 use std::sync::atomic::AtomicBool;
 
 use dashmap::DashMap;
-use ractor::ActorRef;
+use ractor::{ActorId, ActorRef};
 
 use crate::{batch::BatchMessage, model::BatchId};
 
@@ -40,8 +40,9 @@ impl Directory {
         self.actors.insert(batch, actor);
     }
 
-    pub(crate) fn leave(&self, batch: &BatchId) {
-        self.actors.remove(batch);
+    /// Takes this actor out, not one that has followed it already.
+    pub(crate) fn leave(&self, batch: &BatchId, actor: ActorId) {
+        self.actors.remove_if(batch, |_, living| living.get_id() == actor);
     }
 
     pub(crate) fn each(&self, mut visit: impl FnMut(&ActorRef<BatchMessage>)) {

@@ -33,7 +33,7 @@ pub enum Priority {
     Find,
     /// A post is waited for.
     Poll,
-    /// Media made ready, often ahead of need.
+    /// Media made ready, often ahead of need. Takes half of the places at most: it is slow, and delays nothing else.
     Prepare,
 }
 
@@ -54,19 +54,37 @@ struct Inner {
 
 struct State {
     in_flight: usize,
+    preparing: usize,
     queue: Queue,
     gates: Gates,
 }
 
 /// The right to have one call under way; given back when dropped.
-pub struct Permit(Option<Arc<Inner>>);
+pub struct Permit(Option<Arc<Inner>>, Priority);
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let Some(inner) = self.0.take() else { return };
         let mut state = lock(&inner);
-        state.in_flight -= 1;
+        state.leave(self.1);
         serve(&inner, &mut state);
+    }
+}
+
+impl State {
+    /// Whether the number of calls under way allows one more of this priority.
+    fn has_place(&self, priority: Priority, max: usize) -> bool {
+        self.in_flight < max && (priority != Priority::Prepare || self.preparing < max.div_ceil(2))
+    }
+
+    fn enter(&mut self, priority: Priority) {
+        self.in_flight += 1;
+        self.preparing += usize::from(priority == Priority::Prepare);
+    }
+
+    fn leave(&mut self, priority: Priority) {
+        self.in_flight -= 1;
+        self.preparing -= usize::from(priority == Priority::Prepare);
     }
 }
 
@@ -77,14 +95,19 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
 /// Gives free places to those who wait and may go. A waiter that went away gives its permit back unused.
 fn serve(inner: &Arc<Inner>, state: &mut State) {
     while state.in_flight < inner.max_in_flight && state.gates.token_open() {
-        let Some(waiter) = state.queue.next(|account| state.gates.brand_open(account)) else {
+        let may_prepare = state.has_place(Priority::Prepare, inner.max_in_flight);
+        let gates = &state.gates;
+        let may_go = |waiter: &Waiter| {
+            (may_prepare || waiter.priority != Priority::Prepare) && gates.brand_open(&waiter.account)
+        };
+        let Some(Waiter { priority, go, .. }) = state.queue.next(may_go) else {
             return;
         };
-        state.in_flight += 1;
-        if let Err(Ok(mut unused)) = waiter.go.send(Ok(Permit(Some(inner.clone())))) {
+        state.enter(priority);
+        if let Err(Ok(mut unused)) = go.send(Ok(Permit(Some(inner.clone()), priority))) {
             // Dropped as it is it would lock again.
             unused.0 = None;
-            state.in_flight -= 1;
+            state.leave(priority);
         }
     }
 }
@@ -94,6 +117,7 @@ impl Limiter {
     pub fn new(max_in_flight: usize, provider: Arc<dyn Provider>, clock: Arc<dyn Clock>) -> Self {
         let state = State {
             in_flight: 0,
+            preparing: 0,
             queue: Queue::default(),
             gates: Gates::default(),
         };
@@ -109,15 +133,15 @@ impl Limiter {
     /// A permit if there is one at once and nobody as urgent waits for it.
     pub fn try_acquire(&self, account: &AccountId, priority: Priority) -> Option<Permit> {
         let mut state = lock(&self.0);
-        let free = state.in_flight < self.0.max_in_flight
+        let free = state.has_place(priority, self.0.max_in_flight)
             && state.gates.token_open()
             && state.gates.brand_open(account)
             && !state.queue.waits(priority);
         if !free {
             return None;
         }
-        state.in_flight += 1;
-        Some(Permit(Some(self.0.clone())))
+        state.enter(priority);
+        Some(Permit(Some(self.0.clone()), priority))
     }
 
     /// Waits for a permit, through outages and refused credentials if need be.
@@ -147,14 +171,12 @@ impl Limiter {
             if let Some(refused) = state.gates.parked(account).filter(|_| unless_parked) {
                 return Err(refused);
             }
-            state.queue.push(
+            state.queue.push(Waiter {
+                account: account.clone(),
                 priority,
-                Waiter {
-                    account: account.clone(),
-                    unless_parked,
-                    go,
-                },
-            );
+                unless_parked,
+                go,
+            });
             serve(&self.0, &mut state);
         }
         gone.await.unwrap_or(Err(Refused::Token))
@@ -228,12 +250,18 @@ async fn probe_token(inner: Arc<Inner>) {
         };
         failures += 1;
         let mut state = lock(&inner);
-        let now_closed = match answer.as_ref().map_err(|error| error.verdict) {
-            Ok(()) | Err(Verdict::Rejected | Verdict::Unauthorized(Refused::Brand)) => None,
-            Err(Verdict::Throttled(until)) => Some(Closed::Throttled(until)),
-            Err(Verdict::Unauthorized(Refused::Token)) => Some(Closed::TokenRefused),
-            Err(Verdict::Unavailable | Verdict::Unknown) => Some(reason),
+        let now_closed = match answer.as_ref().map_err(|error| (error.verdict, error.outage)) {
+            Ok(()) | Err((Verdict::Rejected | Verdict::Unauthorized(Refused::Brand), _)) => None,
+            Err((Verdict::Throttled(until), _)) => Some(Closed::Throttled(until)),
+            Err((Verdict::Unauthorized(Refused::Token), _)) => Some(Closed::TokenRefused),
+            Err((Verdict::Unavailable | Verdict::Unknown, true)) => Some(reason),
+            // Somebody is there and accepts the token, whatever the answer looks like.
+            Err((Verdict::Unavailable | Verdict::Unknown, false)) => None,
         };
+        if now_closed == Some(Closed::TokenRefused) && reason != Closed::TokenRefused {
+            state.queue.dismiss(Refused::Token, |_| true);
+            inner.changed.send_modify(|count| *count += 1);
+        }
         if state.gates.settle_token(reason, now_closed) {
             serve(&inner, &mut state);
             drop(state);
@@ -248,8 +276,18 @@ async fn probe_token(inner: Arc<Inner>) {
 async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
     loop {
         tokio::time::sleep(CREDENTIAL_CHECK).await;
-        if lock(&inner).gates.token_open() && inner.provider.check(Some(&account)).await.is_ok() {
-            break;
+        if !lock(&inner).gates.token_open() {
+            continue;
+        }
+        match inner
+            .provider
+            .check(Some(&account))
+            .await
+            .map_err(|error| (error.verdict, error.outage))
+        {
+            Ok(()) | Err((Verdict::Rejected, _) | (Verdict::Unavailable | Verdict::Unknown, false)) => break,
+            Err((Verdict::Unavailable | Verdict::Unknown, true)) => {}
+            Err((Verdict::Throttled(_) | Verdict::Unauthorized(_), _)) => {}
         }
     }
     let mut state = lock(&inner);

@@ -291,6 +291,11 @@ fn late_looks(view: &View<'_>, plan: &mut Plan) {
         plan.rest = false;
         return;
     }
+    if let Some((_, again)) = view.work.late_unanswered.filter(|(_, again)| *again > view.now) {
+        plan.rest = false;
+        plan.wake_by(Some(again));
+        return;
+    }
     for clip in view.clips.iter().filter(|clip| clip.timed_out()) {
         let due = late_look_due(clip);
         if view.work.ask.contains(&clip.index) || due.is_some_and(|due| due <= view.now) {

@@ -213,10 +213,11 @@ impl PollerState {
         let permit = context.limiter.acquire(account, Priority::Poll).await;
         let asked_at = context.now();
         let result = context.provider.status(account, *network, post).await;
-        drop(permit);
+        // Before the place is free, so that nobody is let through to a provider that is away.
         if let Err(error) = &result {
             context.limiter.report(account, error);
         }
+        drop(permit);
         (asked_at, result)
     }
 

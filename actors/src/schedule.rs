@@ -175,9 +175,14 @@ pub fn probe_backoff(failures: u32) -> Duration {
 /// Longest Retry-After that is obeyed as it stands.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
-/// When a throttled call may go on: Retry-After as told, clamped to an hour; 30 s when none was given.
+/// Shortest pause after a throttle, whatever it says: "again in 0 s" would be asked without end.
+pub const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
+
+/// When a throttled call may go on: Retry-After as told, clamped to a second and an hour; 30 s when none was given.
 pub fn throttled_until(now: Timestamp, retry_after: Option<Duration>) -> Timestamp {
-    now + retry_after.unwrap_or(Duration::from_secs(30)).min(RETRY_AFTER_MAX)
+    now + retry_after
+        .unwrap_or(Duration::from_secs(30))
+        .clamp(RETRY_AFTER_MIN, RETRY_AFTER_MAX)
 }
 
 #[cfg(test)]
@@ -244,5 +249,6 @@ mod tests {
             SLOT + Duration::from_secs(7)
         );
         assert_eq!(throttled_until(SLOT, Some(Duration::MAX)), SLOT + RETRY_AFTER_MAX);
+        assert_eq!(throttled_until(SLOT, Some(Duration::ZERO)), SLOT + RETRY_AFTER_MIN);
     }
 }

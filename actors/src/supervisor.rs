@@ -153,6 +153,9 @@ impl SupervisorState {
         if now.since(self.renewed_at) >= self.context.rules.lease / 3 {
             self.renew().await;
         }
+        if self.draining.is_some() {
+            return Ok(());
+        }
         for batch in std::mem::take(&mut self.orphans) {
             self.respawn(myself, batch).await?;
         }
@@ -282,7 +285,7 @@ impl SupervisorState {
         let Some(batch) = self.batches.remove(&actor) else {
             return Ok(());
         };
-        self.directory.leave(&batch);
+        self.directory.leave(&batch, actor);
         if self.draining.is_some() {
             return self.finish_drain(myself).await;
         }

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::{find::Search, model::Clip};
+use crate::{
+    find::Search,
+    model::{Clip, Timestamp},
+};
 
 /// A call of ClipPublisher that is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct Work {
     pub search: Option<(u32, u32, Search)>,
     /// The timed-out clip that is being looked at.
     pub late: Option<u32>,
+    /// How many late looks in a row got no usable answer, and when to look again.
+    pub late_unanswered: Option<(u32, Timestamp)>,
     /// Timed-out clips that a Reconcile wants looked at now.
     pub ask: Vec<u32>,
     /// The attempt whose withdrawal was refused: it is followed to its end.

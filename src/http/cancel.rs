@@ -2,9 +2,14 @@
 //!
 //! The wish is a durable row before anything is answered, so a crash right after the answer does not lose it.
 
+use std::sync::Arc;
+
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use storyclip_actors::model::{BatchId, BatchStatus, CommandKind, Timestamp};
+use storyclip_actors::{
+    error::StoreError,
+    model::{BatchId, BatchStatus, CommandKind, Timestamp},
+};
 
 use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
 use crate::store::BatchView;
@@ -37,12 +42,24 @@ pub async fn cancel(State(app): App, caller: Caller, BatchPath(id): BatchPath) -
 }
 
 /// Stores the wish and gives the status that the batch has after it was applied, or has now if that takes too long.
-async fn request(app: &AppState, caller: &Caller, id: &BatchId) -> Result<BatchStatus, Problem> {
-    app.store
-        .command(id, CommandKind::Cancel, &caller.name, app.clock.now())
-        .await?;
-    tracing::info!(batch.id = %id, requested_by = %caller.name, "cancel requested");
-    match app.control.command(id).await {
+///
+/// A task of its own, because a client that hangs up ends its handler: a wish whose actor was never told would wait in its
+/// row until that actor ends.
+async fn request(app: &Arc<AppState>, caller: &Caller, id: &BatchId) -> Result<BatchStatus, Problem> {
+    let (daemon, batch, requested_by) = (app.clone(), id.clone(), caller.name.clone());
+    let telling = tokio::spawn(async move {
+        let at = daemon.clock.now();
+        daemon
+            .store
+            .command(&batch, CommandKind::Cancel, &requested_by, at)
+            .await?;
+        tracing::info!(batch.id = %batch, requested_by, "cancel requested");
+        Ok::<_, StoreError>(daemon.control.command(&batch).await)
+    });
+    let told = telling
+        .await
+        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    match told? {
         Some(status) => Ok(status),
         None => Ok(read(app, caller, id).await?.status),
     }

@@ -28,6 +28,7 @@ pub struct Texts {
 
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
+        // A clip without a slot has no intent: its latest attempt is over, and the next one's media is being prepared.
         Self {
             batches: dialect.over(
                 "b ep#",
@@ -43,6 +44,7 @@ impl Texts {
                  c.next_attempt_at, c.uploaded_at, c.published_at, c.timed_out_at, c.late_looks, a.request, \
                  a.intent_at FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
                  ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
+                 AND a.slot = c.scheduled_at \
                  WHERE c.batch_id = v.b ORDER BY c.batch_id, c.clip_index",
             ),
             commands: dialect.over(

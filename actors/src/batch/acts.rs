@@ -60,7 +60,8 @@ impl Run {
         let call = call(CallKind::Find, clip);
         let known = matches!(self.work.search, Some((c, a, _)) if (c, a) == (index, call.attempt));
         if !known {
-            let since = clip.intent_at.unwrap_or(self.loaded_at);
+            // A post that vanished may have been edited just now: what counts is when it was missed.
+            let since = clip.intent_at.filter(|_| clip.post.is_none()).unwrap_or(now);
             self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));
         }
         self.work.call = Some(call);

@@ -14,6 +14,7 @@ use crate::{
     limiter::Permit,
     model::{ClipStatus, CommandId, Request, Timestamp, code},
     ports::{AttemptWrite, BatchWrite, Change, ClipWrite},
+    schedule::LEASE_MARGIN,
     work::Call,
 };
 
@@ -70,6 +71,7 @@ impl Run {
         if self.draft.is_empty() {
             return Ok(true);
         }
+        let began = self.context.now();
         let mut change = Arc::new(self.change());
         let mut moves = 0;
         let mut failures = 0;
@@ -100,6 +102,11 @@ impl Run {
             ..Draft::default()
         };
         if let Some((call, permit)) = create {
+            if self.context.now().since(began) > LEASE_MARGIN {
+                // Absence is counted from the intent: a call that leaves long after it could outlive the search for it.
+                myself.cast(BatchMessage::Created(call, None))?;
+                return Ok(true);
+            }
             let Some(request) = self.clip(call.clip)?.request.clone() else {
                 return Err("a create call without a request".into());
             };

@@ -16,6 +16,7 @@ use crate::{
     model::{BatchStatus, ClipStatus, Trouble, code},
     plan::late_look_due,
     ports::{AttemptVerdict, AttemptWrite, FailureKind, PublishFailure, Reading},
+    schedule,
     work::{Call, CallKind},
 };
 
@@ -23,7 +24,7 @@ impl Run {
     pub(super) fn on_looked(&mut self, look: Look) -> Outcome {
         if self.work.late == Some(look.clip) {
             self.work.late = None;
-            self.work.ask.retain(|asked| *asked != look.clip);
+            self.late_look_ended(look.clip, look.result.is_ok());
         }
         let clip = self.clip(look.clip)?;
         if clip.attempt != look.attempt {
@@ -34,6 +35,17 @@ impl Run {
             (_, true) => self.on_late_look(look),
             (_, false) => Ok(()),
         }
+    }
+
+    fn late_look_ended(&mut self, index: u32, answered: bool) {
+        if answered {
+            self.work.late_unanswered = None;
+            self.work.ask.retain(|asked| *asked != index);
+            return;
+        }
+        let failures = self.work.late_unanswered.map_or(0, |(failures, _)| failures);
+        let again = self.context.now() + schedule::probe_backoff(failures);
+        self.work.late_unanswered = Some((failures + 1, again));
     }
 
     fn on_look_in_time(&mut self, look: Look) -> Outcome {
@@ -55,6 +67,8 @@ impl Run {
                 self.record(attempt, now, AttemptVerdict::TimedOut, Some(&trouble));
                 self.apply(look.clip, ClipEvent::TimedOut(trouble))
             }
+            // Created a moment ago and not visible yet: the poller goes on looking.
+            Ok(Reading::Missing) if !look.last => self.tick(look.clip, look.number, "NOT_VISIBLE_YET".into()),
             // A withdrawal is under way: its own answer says what became of the post.
             Ok(Reading::Missing) if withdrawing => {
                 self.work.watched = None;
@@ -62,6 +76,7 @@ impl Run {
             }
             Ok(Reading::Missing) => {
                 self.work.watched = None;
+                self.work.search = None;
                 let trouble = Trouble::new(
                     code::POST_VANISHED,
                     "the provider no longer knows the post: asking for it",
@@ -145,7 +160,7 @@ impl Run {
                 )
             }
             Ok(Reading::Pending(_) | Reading::Missing) => self.late_look_done(look.clip),
-            // Nobody could be asked: the look is still due, and the limiter holds it until somebody can be.
+            // Nobody could be asked: the look is still due, after a pause.
             Err(_) => Ok(()),
         }
     }

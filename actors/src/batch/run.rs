@@ -139,6 +139,8 @@ impl Run {
             }
             plan = self.settle_rows()?;
         }
+        // A permit that came for nothing (its account was refused meanwhile) is somebody else's place.
+        self.permit = None;
         self.draft.release = plan.rest && !self.draining;
         self.draft.wake_at = plan.wake_at;
         if !self.commit(myself).await? {

@@ -11,7 +11,7 @@ use super::{
     run::Run,
 };
 use crate::{
-    error::{ProviderError, StoreError},
+    error::{ProviderError, StoreError, Verdict},
     find::{self, Finding},
     lifecycle::ClipEvent,
     model::{BatchStatus, ClipStatus, PostId, Timestamp, Trouble, code},
@@ -126,11 +126,16 @@ impl Run {
                 self.work.withdraw_refused = Some((call.clip, call.attempt));
                 Ok(())
             }
-            // Held by the limiter until the provider answers again, then tried again while the slot is far enough.
-            Err(error) if error.outage => Ok(()),
             Err(error) => {
-                tracing::warn!(batch.id = %self.batch.id, clip.index = call.clip, %error, "withdrawal failed");
-                self.work.withdraw_refused = Some((call.clip, call.attempt));
+                // What closes the gate is tried again behind it while the slot is far enough.
+                let passing = match error.verdict {
+                    Verdict::Throttled(_) | Verdict::Unauthorized(_) => true,
+                    Verdict::Rejected | Verdict::Unavailable | Verdict::Unknown => error.outage,
+                };
+                if !passing {
+                    tracing::warn!(batch.id = %self.batch.id, clip.index = call.clip, %error, "withdrawal failed");
+                    self.work.withdraw_refused = Some((call.clip, call.attempt));
+                }
                 Ok(())
             }
         }

@@ -78,9 +78,15 @@ impl Run {
         let now = self.context.now();
         match result {
             None => {
-                let trouble = Trouble::new(code::PROVIDER_UNAVAILABLE, "the lease was too short for a create call");
+                let trouble = Trouble::new(
+                    code::PROVIDER_UNAVAILABLE,
+                    "the create call could not leave in time: the lease was too short or the database too slow",
+                );
                 let until = now + schedule::LEASE_MARGIN / 5;
                 self.record(call, now, AttemptVerdict::Refused(Verdict::Unavailable), Some(&trouble));
+                if self.batch.status == BatchStatus::Cancelled {
+                    return self.apply(call.clip, ClipEvent::Cancel);
+                }
                 self.apply(
                     call.clip,
                     ClipEvent::Postponed {

@@ -9,6 +9,7 @@ use crate::{error::Refused, model::AccountId};
 
 pub(super) struct Waiter {
     pub(super) account: AccountId,
+    pub(super) priority: Priority,
     pub(super) unless_parked: bool,
     pub(super) go: oneshot::Sender<Result<Permit, Refused>>,
 }
@@ -17,8 +18,8 @@ pub(super) struct Waiter {
 pub(super) struct Queue([VecDeque<Waiter>; 5]);
 
 impl Queue {
-    pub(super) fn push(&mut self, priority: Priority, waiter: Waiter) {
-        self.0[priority as usize].push_back(waiter);
+    pub(super) fn push(&mut self, waiter: Waiter) {
+        self.0[waiter.priority as usize].push_back(waiter);
     }
 
     /// Whether somebody at least as urgent waits.
@@ -27,9 +28,9 @@ impl Queue {
     }
 
     /// The first who may go.
-    pub(super) fn next(&mut self, may_go: impl Fn(&AccountId) -> bool) -> Option<Waiter> {
+    pub(super) fn next(&mut self, may_go: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
         self.0.iter_mut().find_map(|queue| {
-            let position = queue.iter().position(|waiter| may_go(&waiter.account))?;
+            let position = queue.iter().position(&may_go)?;
             queue.remove(position)
         })
     }

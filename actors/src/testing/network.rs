@@ -56,6 +56,12 @@ pub struct Script {
     /// How long after its slot a post goes live, for the next posts and then for all others.
     pub confirms_next: VecDeque<Option<Duration>>,
     pub confirms: Option<Duration>,
+    /// How long after its creation a post is not visible by its id.
+    pub hidden: Duration,
+    /// The next looks get an answer that nobody can read.
+    pub unreadable_looks: u32,
+    /// So does every credential check.
+    pub unreadable_checks: bool,
     pub failures: VecDeque<Option<PublishFailure>>,
     /// Nobody can connect: certainly nothing happened.
     pub down: bool,
@@ -65,6 +71,7 @@ pub struct Script {
     pub brand_refused: bool,
     pub list_shows_published: bool,
     pub prepare_fails: bool,
+    pub prepare_takes: Duration,
 }
 
 /// See the file's first paragraph.
@@ -97,6 +104,9 @@ impl Network {
             faults: VecDeque::new(),
             confirms_next: VecDeque::new(),
             confirms: Some(Duration::from_millis(900)),
+            hidden: Duration::ZERO,
+            unreadable_looks: 0,
+            unreadable_checks: false,
             failures: VecDeque::new(),
             down: false,
             unavailable: false,
@@ -104,6 +114,7 @@ impl Network {
             brand_refused: false,
             list_shows_published: true,
             prepare_fails: false,
+            prepare_takes: Duration::ZERO,
         };
         Self {
             clock,
@@ -187,10 +198,11 @@ impl Network {
 
     fn read(&self, post: &PostRef) -> Reading {
         let now = self.clock.now();
+        let hidden = self.script().hidden;
         let posts = lock(&self.posts);
         let Some(found) = posts
             .iter()
-            .find(|known| known.id == post.id.as_str() && !known.deleted)
+            .find(|known| known.id == post.id.as_str() && !known.deleted && known.created_at + hidden <= now)
         else {
             return Reading::Missing;
         };
@@ -219,6 +231,8 @@ impl Provider for Network {
         if self.script().prepare_fails {
             return Err(error(Verdict::Unavailable, true, "MEDIA"));
         }
+        let takes = self.script().prepare_takes;
+        tokio::time::sleep(takes).await;
         Ok(url.into())
     }
 
@@ -250,6 +264,11 @@ impl Provider for Network {
         post: &PostRef,
     ) -> Result<Reading, ProviderError> {
         self.enter("status")?;
+        let left = self.script().unreadable_looks;
+        if left > 0 {
+            self.script().unreadable_looks = left - 1;
+            return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
         Ok(self.read(post))
     }
 
@@ -301,6 +320,9 @@ impl Provider for Network {
 
     async fn check(&self, account: Option<&AccountId>) -> Result<(), ProviderError> {
         self.enter("check")?;
+        if self.script().unreadable_checks {
+            return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
         let brand_refused = account.is_some() && self.script().brand_refused;
         if brand_refused {
             Err(error(Verdict::Unauthorized(Refused::Brand), false, "BRAND"))

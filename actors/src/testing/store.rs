@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -42,6 +43,7 @@ pub struct MemoryStore {
     rows: Mutex<Rows>,
     changed: Notify,
     slots: SlotRule,
+    answers_take: Mutex<Duration>,
 }
 
 impl MemoryStore {
@@ -51,7 +53,13 @@ impl MemoryStore {
             rows: Mutex::default(),
             changed: Notify::new(),
             slots,
+            answers_take: Mutex::default(),
         }
+    }
+
+    /// From now on a commit is durable at once but answered this much later, as with a real database.
+    pub fn set_answers_take(&self, pause: Duration) {
+        *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -102,7 +110,8 @@ impl MemoryStore {
         id
     }
 
-    pub(super) fn insert_command(&self, batch: &BatchId, kind: CommandKind) {
+    /// Makes a command durable and tells nobody.
+    pub fn insert_command(&self, batch: &BatchId, kind: CommandKind) {
         if let Some(row) = self.rows().batches.get_mut(batch) {
             let id = CommandId::from(format!("command-{}", row.commands.len()));
             row.commands.push((Command { id, kind }, false));
@@ -153,10 +162,49 @@ impl MemoryStore {
         }
     }
 
+    fn write(&self, change: &Change) -> Result<(), StoreError> {
+        let mut rows = self.rows();
+        self.guard(&rows, change)?;
+        rows.commits += 1;
+        for write in &change.attempts {
+            let key = (change.batch.clone(), write.clip, write.attempt);
+            let row = rows.attempts.entry(key).or_default();
+            row.batch = change.batch.to_string();
+            row.account = change.account.to_string();
+            merge(&mut row.write, write);
+        }
+        let Some(row) = rows.batches.get_mut(&change.batch) else {
+            return Err(StoreError::Lost);
+        };
+        for write in &change.clips {
+            row.clips[write.clip.index as usize - 1] = write.clip.clone();
+        }
+        assert_eq!(
+            Totals::of(&row.clips),
+            change.head.totals,
+            "totals change with the clip they count"
+        );
+        row.batch.status = change.head.status;
+        row.batch.error = change.head.error.clone();
+        row.batch.wake_at = change.head.wake_at;
+        row.batch.started_at = change.head.started_at;
+        row.batch.completed_at = change.head.completed_at;
+        if change.head.release {
+            row.owner = None;
+        }
+        row.events.extend(change.events.iter().cloned());
+        for (command, applied) in &mut row.commands {
+            *applied |= change.applied.contains(&command.id);
+        }
+        drop(rows);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
     fn guard(&self, rows: &Rows, change: &Change) -> Result<(), StoreError> {
         let row = rows.batches.get(&change.batch).ok_or(StoreError::Lost)?;
         let stale = |write: &crate::ports::ClipWrite| row.clips[write.clip.index as usize - 1].status != write.expected;
-        if row.batch.epoch != change.epoch || change.clips.iter().any(stale) {
+        if row.batch.epoch != change.epoch || row.owner.is_none() || change.clips.iter().any(stale) {
             return Err(StoreError::Lost);
         }
         for write in &change.attempts {
@@ -248,41 +296,11 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
-        let mut rows = self.rows();
-        self.guard(&rows, &change)?;
-        rows.commits += 1;
-        for write in &change.attempts {
-            let key = (change.batch.clone(), write.clip, write.attempt);
-            let row = rows.attempts.entry(key).or_default();
-            row.batch = change.batch.to_string();
-            row.account = change.account.to_string();
-            merge(&mut row.write, write);
+        self.write(&change)?;
+        let pause = *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
         }
-        let Some(row) = rows.batches.get_mut(&change.batch) else {
-            return Err(StoreError::Lost);
-        };
-        for write in &change.clips {
-            row.clips[write.clip.index as usize - 1] = write.clip.clone();
-        }
-        assert_eq!(
-            Totals::of(&row.clips),
-            change.head.totals,
-            "totals change with the clip they count"
-        );
-        row.batch.status = change.head.status;
-        row.batch.error = change.head.error.clone();
-        row.batch.wake_at = change.head.wake_at;
-        row.batch.started_at = change.head.started_at;
-        row.batch.completed_at = change.head.completed_at;
-        if change.head.release {
-            row.owner = None;
-        }
-        row.events.extend(change.events.iter().cloned());
-        for (command, applied) in &mut row.commands {
-            *applied |= change.applied.contains(&command.id);
-        }
-        drop(rows);
-        self.changed.notify_waiters();
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use storyclip_actors::{
-    error::Verdict,
+    error::{Refused, Verdict},
     model::{BatchStatus, ClipStatus, Speed},
     testing::{Fault, NewBatch, Script},
 };
@@ -132,4 +132,64 @@ async fn media_that_fails_while_others_are_answered_fails_its_clip_in_the_end() 
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed]);
     assert_eq!(world.network.calls("create").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_that_comes_after_its_brand_was_refused_goes_back() {
+    let world = world().await;
+    for account in ["1", "2", "3", "4", "5"] {
+        let refused = Fault::Refuse(Verdict::Unauthorized(Refused::Brand));
+        world.network.script().faults = vec![refused; 7].into();
+        for n in 0..7 {
+            let id = format!("{account}-{n}").leak();
+            world.submit(NewBatch {
+                account,
+                ..NewBatch::of(id, 1)
+            });
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    world.network.script().faults.clear();
+    let other = world.submit(NewBatch {
+        account: "88",
+        ..NewBatch::of("other", 1)
+    });
+    world
+        .wait_status(&other, Duration::from_secs(10), BatchStatus::Completed)
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_refused_at_the_end_of_an_outage_shows_in_every_batch() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(5));
+    let waiting = world.submit(NewBatch::of("waiting", 1));
+    world
+        .wait_clip(&waiting, LONG, 1, ClipStatus::WaitingConfirmation)
+        .await;
+    world.network.script().down = true;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.network.script().down = false;
+    world.network.script().token_refused = true;
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let error = world.store.read(&waiting).0.error.map(|error| error.code.to_string());
+    assert_eq!(error.as_deref(), Some("ACCOUNT_UNAUTHORIZED"));
+    world.network.script().token_refused = false;
+    world.wait_status(&waiting, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &waiting).1, [ClipStatus::Published]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_check_that_is_answered_unreadably_opens_the_gate() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(5));
+    world.network.script().unreadable_checks = true;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.network.script().down = true;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.network.script().down = false;
+    world
+        .wait_status(&batch, Duration::from_secs(300), BatchStatus::Completed)
+        .await;
 }

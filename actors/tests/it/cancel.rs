@@ -100,3 +100,39 @@ async fn a_paused_batch_without_an_actor_can_be_cancelled() {
         Some(BatchStatus::Cancelled)
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_create_call_that_was_not_made_ends_with_its_cancelled_batch() {
+    // A lease too short for any call that cannot be undone.
+    let rules = Rules {
+        lease: Duration::from_secs(4),
+        ..World::instant_rules()
+    };
+    let world = World::new(rules).await;
+    world.store.set_answers_take(Duration::from_millis(50));
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait(&batch, LONG, |_, clips| clips[0].request.is_some()).await;
+    assert_eq!(
+        world.command(&batch, CommandKind::Cancel).await,
+        Some(BatchStatus::Cancelled)
+    );
+    world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled; 2]);
+    assert!(world.network.calls("create").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_waits_for_a_refused_token_while_the_slot_is_far() {
+    let mut rules = Rules::default();
+    rules.slots.lead = Duration::from_secs(300);
+    let world = World::new(rules).await;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.network.script().token_refused = true;
+    world.command(&batch, CommandKind::Cancel).await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    world.network.script().token_refused = false;
+    world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled]);
+    assert!(world.network.calls("withdraw").len() <= 2);
+}

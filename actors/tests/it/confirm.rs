@@ -145,3 +145,42 @@ async fn a_publish_time_failure_is_retried_or_not_as_it_says() {
     assert_eq!(world.network.calls("create").len(), 3);
     assert_ledger(&world, &batch);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_is_not_visible_within_a_minute_is_waited_for() {
+    let world = world().await;
+    world.network.script().hidden = Duration::from_secs(20);
+    world.network.script().confirms = Some(Duration::from_secs(5));
+    world.network.script().list_shows_published = false;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published]);
+    assert_eq!(world.network.calls("find").len(), 0, "not visible yet is not gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_is_gone_after_a_minute_is_looked_for() {
+    let world = world().await;
+    world.network.script().hidden = Duration::from_secs(3_600);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(world.network.calls("find").len(), 0);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(!world.network.calls("find").is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_looks_that_nobody_can_read_come_with_pauses() {
+    let world = world().await;
+    world.network.script().confirms_next.push_back(None);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let looks = world.network.calls("status").len();
+    world.network.script().unreadable_looks = 500;
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    let late = world.network.calls("status").len() - looks;
+    assert!((5..20).contains(&late), "{late} looks in ten minutes");
+    world.network.script().unreadable_looks = 0;
+    world.wait(&batch, LONG, |row, _| row.wake_at.is_none()).await;
+}

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use storyclip_actors::{
-    model::{BatchStatus, ClipStatus},
+    model::{BatchStatus, ClipStatus, CommandKind},
+    supervisor::SupervisorMessage,
     testing::{Fault, NewBatch},
 };
 
@@ -65,5 +66,23 @@ async fn a_lost_lease_stops_the_actor_and_touches_nothing() {
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(world.store.commits(), commits);
     assert_eq!(world.network.calls("create").len(), 1);
+    assert!(world.directory.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_directory() {
+    let world = world().await;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.set_answers_take(Duration::from_millis(50));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    // The lease is free and a command waits, but the actor has not heard yet that its last commit is durable.
+    world.store.set_answers_take(Duration::from_millis(500));
+    world.store.insert_command(&batch, CommandKind::Cancel);
+    world.nudge(SupervisorMessage::Claim);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.store.read(&batch).0.epoch, 2, "a second actor runs it");
+    assert!(world.directory.get(&batch).is_some());
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(world.directory.is_empty());
 }

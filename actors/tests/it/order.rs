@@ -133,3 +133,17 @@ async fn two_batches_with_the_same_media_never_share_a_slot() {
     assert_eq!(slots.len(), 4);
     assert!(slots.iter().all(|slot| slot.as_millis() % 60_000 == 0));
 }
+
+#[tokio::test(start_paused = true)]
+async fn slow_media_of_some_batches_delays_no_look_and_no_create_of_others() {
+    let world = world().await;
+    let quick = world.submit(NewBatch::of("quick", 1));
+    world.wait_clip(&quick, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.network.script().prepare_takes = Duration::from_secs(50);
+    for id in ["s1", "s2", "s3", "s4", "s5", "s6"] {
+        world.submit(NewBatch::of(id, 1));
+    }
+    world
+        .wait_status(&quick, Duration::from_secs(3), BatchStatus::Completed)
+        .await;
+}

@@ -76,3 +76,22 @@ async fn absence_spends_retries_and_then_fails() {
     assert_eq!(world.network.calls("create").len(), 3);
     assert_ledger(&world, &batch);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_create_call_does_not_leave_long_after_its_intent() {
+    let world = world().await;
+    world.store.set_answers_take(Duration::from_secs(50));
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait(&batch, LONG, |_, clips| clips[0].intent_at.is_some()).await;
+    let intent = world.store.read(&batch).1[0].intent_at.unwrap();
+    world.store.set_answers_take(Duration::ZERO);
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let (_, clips) = world.store.read(&batch);
+    assert_eq!(clips[0].status, ClipStatus::Published);
+    assert!(world.network.calls("create")[0].since(clips[0].intent_at.unwrap()) < Duration::from_secs(5));
+    assert!(
+        clips[0].intent_at.unwrap() > intent,
+        "absence is counted from the intent"
+    );
+    assert_eq!(clips[0].retries, 0);
+}

@@ -318,4 +318,18 @@ pub async fn a_claim_reads_the_current_intent(bench: &Bench) {
     assert!(snapshot.clips[1].request.is_none());
     assert_eq!(snapshot.batch.tenant, tenant());
     assert_eq!(snapshot.batch.id, BatchId::from("b1"));
+
+    // Refused, and its media is prepared again: nothing is under way, so there is no intent to be in doubt about.
+    let mut again = step(&snapshot);
+    let mut clip = snapshot.clips[0].clone();
+    (clip.request, clip.intent_at) = (None, None);
+    again.clips.push(ClipWrite {
+        expected: ClipStatus::Uploading,
+        clip,
+    });
+    again.head.release = true;
+    bench.store.commit(Arc::new(again)).await.unwrap();
+    let clip = &bench.take("b1").await.clips[0];
+    assert_eq!((clip.status, clip.attempt), (ClipStatus::Uploading, 2));
+    assert_eq!((&clip.request, clip.intent_at), (&None, None));
 }
