@@ -5,8 +5,8 @@ use toml::Value;
 /// Settings that are never shown.
 const HIDDEN: [&str; 2] = ["api_keys", "metricool_user_token"];
 
-/// Settings that are URLs with a password inside.
-const MASKED: [&str; 1] = ["database_url"];
+/// Settings that are URLs and may have a password inside.
+const MASKED: [&str; 2] = ["database_url", "metricool_url"];
 
 /// The value as TOML text, or a mark where it is secret.
 pub(super) fn shown(key: &str, value: &Value) -> String {

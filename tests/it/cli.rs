@@ -85,6 +85,14 @@ fn config_prints_what_is_in_force_and_hides_secrets() {
         "{text}"
     );
     assert!(err(&output).contains("warning: the environment variable STORYCLIP_LISTENS"));
+
+    let url = |url: &str| storyclip(&["config"]).env("STORYCLIP_METRICOOL_URL", url).output().unwrap();
+    let text = out(&url("https://me:topsecret@proxy.example/api"));
+    assert!(text.contains("metricool_url = \"https://me:****@proxy.example/api\""), "{text}");
+    let refused = url("https://proxy.example/api?token=topsecret");
+    assert_eq!(refused.status.code(), Some(1));
+    let text = err(&refused);
+    assert!(text.contains("metricool_url must be") && !text.contains("topsecret"), "{text}");
 }
 
 #[test]
