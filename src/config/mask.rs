@@ -1,4 +1,5 @@
-//! What of a value may be shown. `storyclip config` and error messages pass every value through here.
+//! What of a value may be shown. `storyclip config` and error messages pass every value through here, the client
+//! commands their daemon's address.
 
 use toml::Value;
 
@@ -23,7 +24,7 @@ pub(super) fn quotable(key: &str) -> bool {
 }
 
 /// The URL with `****` instead of a password, be it before the host or in the query.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let (before, after) = match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => {
             let user = url[scheme + 3..at].split(':').next().unwrap_or_default();
