@@ -209,4 +209,7 @@ async fn wrong_parameters_of_a_stream_are_named() {
     let mut sse = Sse::open(server.get(&both).header("last-event-id", 2)).await;
     sse.message().await;
     assert_eq!(sse.message().await.id, Some(3), "the header wins");
+    let mut sse = Sse::open(server.get(&both).header("last-event-id", "")).await;
+    sse.message().await;
+    assert_eq!(sse.message().await.id, Some(1), "an empty header is none");
 }
