@@ -1,6 +1,7 @@
 //! A request's JSON body: its type, its length and its text are checked before anything looks at what it says.
 //!
-//! A body that is too long is read on for a while and thrown away, so that the client can hear why.
+//! A body that is too long is read on for a while and thrown away, so that the client can hear why. One that is announced
+//! with `Expect: 100-continue` is refused before it is sent.
 
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ const DRAIN: usize = 8 * limits::BODY;
 /// 415 if it is not declared as plain JSON, 413 if it is too long, 408 if it takes too long, 400 if it breaks off.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let kind = declared_json(headers);
+    if headers.contains_key(header::EXPECT) {
+        kind.clone()?;
+        declared_length(headers)?;
+    }
     let bytes = tokio::time::timeout(PATIENCE, collect(body)).await.map_err(|_| {
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -84,6 +89,24 @@ fn declared_json(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
+fn declared_length(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > limits::BODY as u64 => Err(too_long()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "PAYLOAD_TOO_LARGE",
+        "the body is longer than 1 MiB",
+    )
+}
+
 async fn collect(body: Body) -> Result<Bytes, Problem> {
     let mut stream = body.into_data_stream();
     let mut kept = Vec::new();
@@ -102,11 +125,7 @@ async fn collect(body: Body) -> Result<Bytes, Problem> {
         }
     }
     if length > limits::BODY {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
-            "the body is longer than 1 MiB",
-        ));
+        return Err(too_long());
     }
     Ok(kept.into())
 }
