@@ -43,7 +43,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 /// The object in a body.
 ///
 /// # Errors
-/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with line and column) or `INVALID_BODY`.
+/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column) or `INVALID_BODY`.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let bad = |code, error| Problem::new(StatusCode::BAD_REQUEST, code, error);
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -55,11 +55,10 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(bad("INVALID_BODY", "the body must be a JSON object")),
-        Err(error) => Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(format!(
-            "The body is not valid JSON at line {}, column {}.",
-            error.line(),
-            error.column()
-        ))),
+        Err(error) => {
+            let detail = format!("The body cannot be read as JSON: {error}.");
+            Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(detail))
+        }
     }
 }
 

@@ -96,17 +96,18 @@ async fn a_body_that_cannot_be_read_is_refused() {
         .unwrap();
     problem(zipped, 415, "UNSUPPORTED_CONTENT_ENCODING").await;
     let deep = [b"{\"a\":".repeat(5_000), b"1".to_vec(), b"}".repeat(5_000)].concat();
-    for body in [
-        &b""[..],
-        b"{",
-        b"{\"posts\":[}",
-        b"nonsense",
-        b"{} {}",
-        b"\xef\xbb\xbf{}",
-        b"{\"a\":1e999}",
-        &deep,
+    for (body, reason) in [
+        (&b""[..], "EOF while parsing a value at line 1 column 0."),
+        (b"{", "EOF while parsing"),
+        (b"{\"posts\":\n[}", "at line 2 column 2."),
+        (b"nonsense", "expected"),
+        (b"{} {}", "trailing characters"),
+        (b"\xef\xbb\xbf{}", "expected value at line 1 column 1."),
+        (b"{\"a\":1e999}", "number out of range"),
+        (&deep, "recursion limit exceeded"),
     ] {
-        problem(send(json, body.into()).await, 400, "MALFORMED_JSON").await;
+        let told = problem(send(json, body.into()).await, 400, "MALFORMED_JSON").await;
+        assert!(told["detail"].as_str().unwrap().contains(reason), "{told}");
     }
     for body in [&b"[]"[..], b"null", b"\"text\"", b"7"] {
         problem(send(json, body.into()).await, 400, "INVALID_BODY").await;
