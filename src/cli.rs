@@ -48,7 +48,13 @@ struct Cli {
 #[command(next_help_heading = "Client options")]
 struct Connection {
     /// Where the daemon is, for publish, watch and batches.
-    #[arg(long, global = true, env = "STORYCLIP_URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        global = true,
+        env = "STORYCLIP_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8080"
+    )]
     url: String,
     /// The API key to call it with; better given in the environment, where `ps` does not show it.
     #[arg(
@@ -168,9 +174,11 @@ mod tests {
     }
 
     #[test]
-    fn help_shows_no_key_of_the_environment() {
+    fn help_shows_nothing_of_the_environment() {
         let command = Cli::command();
-        let key = command.get_arguments().find(|arg| arg.get_id() == "api_key").unwrap();
-        assert!(key.is_hide_env_values_set());
+        for id in ["api_key", "url"] {
+            let argument = command.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+            assert!(argument.is_hide_env_values_set(), "{id}");
+        }
     }
 }

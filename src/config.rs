@@ -16,6 +16,8 @@ use storyclip_actors::schedule::{LookRule, SlotRule, Timeouts};
 pub use error::ConfigError;
 pub use layers::Source;
 
+pub(crate) use mask::without_password;
+
 use layers::Layers;
 use read::Reader;
 

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::providers::http_client;
+use crate::{config::without_password, providers::http_client};
 
 use super::{
     Connection,
@@ -25,6 +25,9 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// A daemon and the key to call it with.
 pub(super) struct Client {
     http: reqwest::Client,
+    /// What paths are put behind; may hold a password.
+    base: String,
+    /// The same, to be shown.
     url: String,
     key: Option<SecretString>,
 }
@@ -37,19 +40,24 @@ pub(super) struct Answer {
 
 impl Client {
     pub(super) fn new(connection: &Connection) -> Result<Self, CliError> {
-        let bad = || CliError::Url(connection.url.clone());
-        let url = Url::parse(&connection.url).map_err(|_| bad())?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(bad());
+        let base = connection.url.trim_end_matches('/');
+        let path = base.split(['?', '#']).next().unwrap_or_default();
+        let shown = without_password(path);
+        let url = Url::parse(base)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        if url.is_none() || path != base {
+            return Err(CliError::Url(shown));
         }
         Ok(Self {
             http: http_client(&connection.url, 1).map_err(|error| CliError::Client(root_cause(&error)))?,
-            url: connection.url.trim_end_matches('/').to_owned(),
+            base: base.to_owned(),
+            url: shown,
             key: connection.api_key.clone().filter(|key| !key.expose_secret().is_empty()),
         })
     }
 
-    /// Where the daemon is.
+    /// Where the daemon is, to be shown.
     pub(super) fn url(&self) -> &str {
         &self.url
     }
@@ -69,7 +77,7 @@ impl Client {
 
     /// GET with these query parameters.
     pub(super) async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Answer, CliError> {
-        let request = self.http.get(format!("{}{path}", self.url)).query(query).timeout(CALL);
+        let request = self.http.get(format!("{}{path}", self.base)).query(query).timeout(CALL);
         self.read(self.send(request).await?).await
     }
 
@@ -77,7 +85,7 @@ impl Client {
     pub(super) async fn post(&self, path: &str, body: String, idempotency_key: &str) -> Result<Answer, CliError> {
         let request = self
             .http
-            .post(format!("{}{path}", self.url))
+            .post(format!("{}{path}", self.base))
             .header("content-type", "application/json")
             .header("idempotency-key", idempotency_key)
             .body(body)
@@ -89,7 +97,7 @@ impl Client {
     pub(super) async fn stream(&self, batch: &str, last_event_id: &str) -> Result<Response, CliError> {
         let request = self
             .http
-            .get(format!("{}/api/metricool/stream", self.url))
+            .get(format!("{}/api/metricool/stream", self.base))
             .query(&[("batchId", batch)])
             .header("accept", "text/event-stream")
             .header("last-event-id", last_event_id);

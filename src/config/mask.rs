@@ -1,12 +1,13 @@
-//! What of a value may be shown. `storyclip config` and error messages pass every value through here.
+//! What of a value may be shown. `storyclip config` and error messages pass every value through here, the client
+//! commands their daemon's address.
 
 use toml::Value;
 
 /// Settings that are never shown.
 const HIDDEN: [&str; 2] = ["api_keys", "metricool_user_token"];
 
-/// Settings that are URLs with a password inside.
-const MASKED: [&str; 1] = ["database_url"];
+/// Settings that are URLs and may have a password inside.
+const MASKED: [&str; 2] = ["database_url", "metricool_url"];
 
 /// The value as TOML text, or a mark where it is secret.
 pub(super) fn shown(key: &str, value: &Value) -> String {
@@ -23,7 +24,7 @@ pub(super) fn quotable(key: &str) -> bool {
 }
 
 /// The URL with `****` instead of a password, be it before the host or in the query.
-fn without_password(url: &str) -> String {
+pub(crate) fn without_password(url: &str) -> String {
     let (before, after) = match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if scheme + 3 <= at => {
             let user = url[scheme + 3..at].split(':').next().unwrap_or_default();

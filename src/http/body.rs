@@ -1,6 +1,7 @@
 //! A request's JSON body: its type, its length and its text are checked before anything looks at what it says.
 //!
-//! A body that is too long is read on for a while and thrown away, so that the client can hear why.
+//! A body that is too long is read on for a while and thrown away, so that the client can hear why. One that is announced
+//! with `Expect: 100-continue` is refused before it is sent.
 
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ const DRAIN: usize = 8 * limits::BODY;
 /// 415 if it is not declared as plain JSON, 413 if it is too long, 408 if it takes too long, 400 if it breaks off.
 pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     let kind = declared_json(headers);
+    if headers.contains_key(header::EXPECT) {
+        kind.clone()?;
+        declared_length(headers)?;
+    }
     let bytes = tokio::time::timeout(PATIENCE, collect(body)).await.map_err(|_| {
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,
@@ -38,7 +43,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 /// The object in a body.
 ///
 /// # Errors
-/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with line and column) or `INVALID_BODY`.
+/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column) or `INVALID_BODY`.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let bad = |code, error| Problem::new(StatusCode::BAD_REQUEST, code, error);
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -50,11 +55,10 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(bad("INVALID_BODY", "the body must be a JSON object")),
-        Err(error) => Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(format!(
-            "The body is not valid JSON at line {}, column {}.",
-            error.line(),
-            error.column()
-        ))),
+        Err(error) => {
+            let detail = format!("The body cannot be read as JSON: {error}.");
+            Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(detail))
+        }
     }
 }
 
@@ -84,6 +88,24 @@ fn declared_json(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
+fn declared_length(headers: &HeaderMap) -> Result<(), Problem> {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    match length.and_then(|length| length.parse::<u64>().ok()) {
+        Some(length) if length > limits::BODY as u64 => Err(too_long()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "PAYLOAD_TOO_LARGE",
+        "the body is longer than 1 MiB",
+    )
+}
+
 async fn collect(body: Body) -> Result<Bytes, Problem> {
     let mut stream = body.into_data_stream();
     let mut kept = Vec::new();
@@ -102,11 +124,7 @@ async fn collect(body: Body) -> Result<Bytes, Problem> {
         }
     }
     if length > limits::BODY {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "PAYLOAD_TOO_LARGE",
-            "the body is longer than 1 MiB",
-        ));
+        return Err(too_long());
     }
     Ok(kept.into())
 }

@@ -18,13 +18,16 @@ pub const TEXT: usize = 10_000;
 /// Tries after the first.
 pub const RETRIES: u64 = 10;
 
-/// A name: bounded, not empty, and without control characters, so that it can stand in a log line.
+/// A name: bounded, not blank, and without control characters, so that it can stand in a log line.
 pub fn name(text: &str) -> Result<(), String> {
     if text.is_empty() {
         return Err("must not be empty".into());
     }
     if text.chars().any(char::is_control) {
         return Err("must not contain control characters".into());
+    }
+    if text.trim().is_empty() {
+        return Err("must not be blank".into());
     }
     at_most(text, NAME)
 }
@@ -123,7 +126,9 @@ mod tests {
     fn bounds_count_characters() {
         assert_eq!(name(&"é".repeat(NAME)), Ok(()));
         assert!(name(&"é".repeat(NAME + 1)).is_err());
-        assert!(name("").is_err() && name("a\nb").is_err());
+        for bad in ["", " ", "\u{a0}\u{3000}", "a\nb"] {
+            assert!(name(bad).is_err(), "{bad:?}");
+        }
         assert!(free("a\0", TEXT).is_err() && free("a\nb", TEXT).is_ok());
     }
 }

@@ -48,16 +48,17 @@ fn respond(subscription: Subscription) -> Response {
     (headers, Body::from_stream(messages)).into_response()
 }
 
-/// The newest number that the client has; the header wins over the query.
+/// The newest number that the client has; the header wins over the query. An empty one is none, in both.
 fn last_event(headers: &HeaderMap, query: &Query) -> Result<Option<i64>, Problem> {
-    let (name, text) = match headers.get(LAST_EVENT_ID) {
+    let header = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty());
+    let (name, text) = match header {
         Some(value) => ("Last-Event-ID", value.to_str().unwrap_or("?")),
         None => match query.get("lastEventId")? {
             Some(text) => ("lastEventId", text),
             None => return Ok(None),
         },
     };
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(last) if digits => Ok(Some(last)),
         _ => Err(Problem::bad(

@@ -12,6 +12,12 @@ pub const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
 /// How often a comment is sent.
 pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 
+/// Tells a client from which number its stream goes on. There is no data in it, so an `EventSource` remembers the number
+/// and hands no message to the page.
+pub fn place(seq: i64) -> Bytes {
+    format!("id: {seq}\n\n").into()
+}
+
 /// A numbered message, ready to be sent.
 #[derive(Clone, Debug)]
 pub struct Frame {

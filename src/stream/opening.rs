@@ -34,6 +34,8 @@ pub enum OpenError {
 impl Subscription {
     /// The stream of one batch. `last` is the newest number that the client has; without it only what happens from now
     /// on is sent, or, of a finished batch, its last terminal event. It ends when the batch is finished and told.
+    /// A client without a number is given one at once, so that it misses nothing if the connection breaks before the
+    /// first event; not on a finished batch, whose end it must then be told again.
     ///
     /// # Errors
     /// The batch is not this tenant's, or the store does not answer.
@@ -48,8 +50,11 @@ impl Subscription {
         let mut subscription = Self::new(hub, store, StreamScope::Batch(id.clone()));
         let batch = store.batch(tenant, id).await?.ok_or(OpenError::NoSuchBatch)?;
         let end = last_terminal(store, &batch).await?;
+        let given = subscription.go_on_from(last, batch.last_event);
+        if !given && end.is_none() {
+            subscription.greeting.push_back(frame::place(subscription.cursor));
+        }
         subscription.greet(&[&batch], now);
-        subscription.cursor = last.map_or(batch.last_event, |last| last.min(batch.last_event));
         if let (None, Some(end)) = (last, &end) {
             subscription.greeting.push_back(end.bytes.clone());
         }
@@ -61,7 +66,8 @@ impl Subscription {
         Ok(subscription)
     }
 
-    /// The stream of all batches of a user; never ends by itself.
+    /// The stream of all batches of a user; never ends by itself. A client without a number is given one at once: what
+    /// finishes while it is away is not among the active batches when it comes back.
     ///
     /// # Errors
     /// The store does not answer.
@@ -77,9 +83,19 @@ impl Subscription {
         let mut subscription = Self::new(hub, store, scope.clone());
         let head = store.head(&scope).await?;
         let active = store.active(tenant, Some(user)).await?;
+        if !subscription.go_on_from(last, head) {
+            subscription.greeting.push_back(frame::place(head));
+        }
         subscription.greet(&active.iter().collect::<Vec<_>>(), now);
-        subscription.cursor = last.map_or(head, |last| last.min(head));
         Ok(subscription)
+    }
+
+    /// Begins after the client's number, or at the head if it has none or one that this stream has not given out yet.
+    /// Whether it was the client's.
+    fn go_on_from(&mut self, last: Option<i64>, head: i64) -> bool {
+        let given = last.filter(|last| *last <= head);
+        self.cursor = given.unwrap_or(head);
+        given.is_some()
     }
 
     fn greet(&mut self, batches: &[&BatchView], now: Timestamp) {

@@ -85,6 +85,25 @@ fn config_prints_what_is_in_force_and_hides_secrets() {
         "{text}"
     );
     assert!(err(&output).contains("warning: the environment variable STORYCLIP_LISTENS"));
+
+    let url = |url: &str| {
+        storyclip(&["config"])
+            .env("STORYCLIP_METRICOOL_URL", url)
+            .output()
+            .unwrap()
+    };
+    let text = out(&url("https://me:topsecret@proxy.example/api"));
+    assert!(
+        text.contains("metricool_url = \"https://me:****@proxy.example/api\""),
+        "{text}"
+    );
+    let refused = url("https://proxy.example/api?token=topsecret");
+    assert_eq!(refused.status.code(), Some(1));
+    let text = err(&refused);
+    assert!(
+        text.contains("metricool_url must be") && !text.contains("topsecret"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -127,6 +146,33 @@ fn a_daemon_that_is_not_there_is_named_with_what_to_do() {
             text.contains(&url) && text.contains("storyclip serve"),
             "{args:?}: {text}"
         );
+    }
+}
+
+#[test]
+fn a_password_in_the_daemons_address_is_never_shown() {
+    let there = nobody().replace("http://", "http://me:topsecret@");
+    let query = format!("{}/?key=topsecret", nobody());
+    for (url, sentence) in [
+        (
+            there.as_str(),
+            "no StoryClip daemon answers at http://me:****@127.0.0.1",
+        ),
+        (query.as_str(), "is no address of a daemon"),
+        (
+            "ftp://me:topsecret@there",
+            "\"ftp://me:****@there\" is no address of a daemon",
+        ),
+    ] {
+        let output = storyclip(&["batches"]).env("STORYCLIP_URL", url).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = err(&output);
+        assert!(text.contains(sentence) && !text.contains("topsecret"), "{url}: {text}");
+        let help = storyclip(&["batches", "--help"])
+            .env("STORYCLIP_URL", url)
+            .output()
+            .unwrap();
+        assert!(!out(&help).contains("topsecret"));
     }
 }
 

@@ -2,8 +2,12 @@
 
 use reqwest::StatusCode;
 use serde_json::json;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
-use super::server::{PUBLISH, Server, Setup, body_of, problem, read};
+use super::server::{FULL, PUBLISH, Server, Setup, body_of, problem, read};
 
 #[tokio::test]
 async fn the_answer_says_what_was_taken_on() {
@@ -92,17 +96,18 @@ async fn a_body_that_cannot_be_read_is_refused() {
         .unwrap();
     problem(zipped, 415, "UNSUPPORTED_CONTENT_ENCODING").await;
     let deep = [b"{\"a\":".repeat(5_000), b"1".to_vec(), b"}".repeat(5_000)].concat();
-    for body in [
-        &b""[..],
-        b"{",
-        b"{\"posts\":[}",
-        b"nonsense",
-        b"{} {}",
-        b"\xef\xbb\xbf{}",
-        b"{\"a\":1e999}",
-        &deep,
+    for (body, reason) in [
+        (&b""[..], "EOF while parsing a value at line 1 column 0."),
+        (b"{", "EOF while parsing"),
+        (b"{\"posts\":\n[}", "at line 2 column 2."),
+        (b"nonsense", "expected"),
+        (b"{} {}", "trailing characters"),
+        (b"\xef\xbb\xbf{}", "expected value at line 1 column 1."),
+        (b"{\"a\":1e999}", "number out of range"),
+        (&deep, "recursion limit exceeded"),
     ] {
-        problem(send(json, body.into()).await, 400, "MALFORMED_JSON").await;
+        let told = problem(send(json, body.into()).await, 400, "MALFORMED_JSON").await;
+        assert!(told["detail"].as_str().unwrap().contains(reason), "{told}");
     }
     for body in [&b"[]"[..], b"null", b"\"text\"", b"7"] {
         problem(send(json, body.into()).await, 400, "INVALID_BODY").await;
@@ -115,6 +120,28 @@ async fn a_body_that_cannot_be_read_is_refused() {
     largest.resize(1024 * 1024, b' ');
     assert_eq!(server.rows().await, [0; 6]);
     assert_eq!(send(json, largest).await.status(), StatusCode::ACCEPTED);
+}
+
+/// curl announces every body over 1 MiB like this and sends it only when told to go on.
+#[tokio::test]
+async fn a_body_that_is_announced_is_refused_before_it_is_sent() {
+    let server = Server::start().await;
+    let address = server.url.strip_prefix("http://").unwrap().to_owned();
+    for (kind, length, status) in [
+        ("application/json", 2_000_000, "413 Payload Too Large"),
+        ("text/plain", 10, "415 Unsupported Media Type"),
+        ("application/json", 10, "100 Continue"),
+    ] {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        let head = format!(
+            "POST {PUBLISH} HTTP/1.1\r\nhost: x\r\nx-api-key: {FULL}\r\ncontent-type: {kind}\r\n\
+             content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut line = String::new();
+        let read = BufReader::new(connection).read_line(&mut line).await;
+        assert_eq!((read.is_ok(), line), (true, format!("HTTP/1.1 {status}\r\n")));
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ pub struct Sse {
     text: String,
     pub retry: Option<String>,
     pub comments: usize,
+    /// What a browser would send as `Last-Event-ID`.
+    pub place: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -42,6 +44,7 @@ impl Sse {
             text: String::new(),
             retry: None,
             comments: 0,
+            place: None,
         })
     }
 
@@ -86,6 +89,7 @@ impl Sse {
                 None => assert!(line.is_empty(), "{line:?}"),
             }
         }
+        self.place = id.or(self.place);
         data.map(|data| Message { id, data })
     }
 }

@@ -121,6 +121,39 @@ async fn a_user_stream_tells_of_all_batches_and_never_closes() {
 }
 
 #[tokio::test]
+async fn a_client_that_heard_no_event_yet_misses_none_by_coming_back() {
+    let server = Server::start().await;
+    let id = server.batch(1).await;
+    let mut runner = Runner::claim(&server, &id).await;
+    runner.events(2).await;
+    for path in [
+        "/api/metricool/stream?userId=u1".to_owned(),
+        format!("/api/metricool/stream?batchId={id}"),
+    ] {
+        for unknown in [None, Some(4_000)] {
+            let mut request = server.get(&path);
+            if let Some(number) = unknown {
+                request = request.header("last-event-id", number);
+            }
+            let mut sse = Sse::open(request).await;
+            assert_eq!(sse.message().await.kind(), "connected");
+            assert_eq!(sse.place, Some(2), "{path}");
+        }
+    }
+    runner.turn(BatchStatus::Completed, true).await;
+    let user = "/api/metricool/stream?userId=u1";
+    let mut back = Sse::open(server.get(user).header("last-event-id", 2)).await;
+    let end = back.message().await;
+    assert_eq!((end.id, end.kind()), (Some(3), "completed"));
+    let mut finished = Sse::open(watch(&server, &id)).await;
+    assert_eq!(finished.message().await.kind(), "connected");
+    assert_eq!(
+        finished.place, None,
+        "whoever loses this connection is told the end again"
+    );
+}
+
+#[tokio::test]
 async fn another_tenants_user_of_the_same_name_is_somebody_else() {
     let server = Server::start().await;
     let id = server.batch(1).await;
@@ -176,4 +209,7 @@ async fn wrong_parameters_of_a_stream_are_named() {
     let mut sse = Sse::open(server.get(&both).header("last-event-id", 2)).await;
     sse.message().await;
     assert_eq!(sse.message().await.id, Some(3), "the header wins");
+    let mut sse = Sse::open(server.get(&both).header("last-event-id", "")).await;
+    sse.message().await;
+    assert_eq!(sse.message().await.id, Some(1), "an empty header is none");
 }
