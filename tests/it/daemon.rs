@@ -8,6 +8,7 @@ mod command_line;
 mod confirmation;
 mod credentials;
 mod database;
+mod experiment;
 mod kills;
 mod ledger;
 mod minutes;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     database::Database,
-    kills::{at_work, seed, some_of, stored_events},
+    experiment::{at_work, seed, some_of, stored_events},
     ledger,
     stage::{Stage, clips, instant, stories},
     watcher::Watcher,
@@ -38,7 +38,7 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
     for account in ACCOUNTS {
         let body = stories(account, &clips(CLIPS), json!({"maxRetries": 10}));
         let id = daemon.api.publish(&body).await;
-        batches.push((Watcher::of(&id), id));
+        batches.push((Watcher::of(format!("batchId={id}")), id));
     }
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..KILLS {
