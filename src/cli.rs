@@ -7,6 +7,7 @@ mod batches;
 mod client;
 mod demo;
 mod error;
+mod event;
 mod help;
 mod output;
 mod progress;

@@ -4,7 +4,8 @@ use super::{
     Connection, Ending,
     client::Client,
     error::CliError,
-    progress::{Event, Progress},
+    event::Event,
+    progress::Progress,
     screen::Screen,
     subscription::{Step, Subscription, may_pass},
 };

@@ -10,3 +10,4 @@ mod metricool_posts;
 mod rehearsal;
 mod sandbox;
 mod store;
+mod watch;
