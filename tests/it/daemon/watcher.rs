@@ -29,7 +29,7 @@ impl Watcher {
     /// Waits for the end; asserts that every number from 1 came exactly once and in order, and that the last was
     /// `completed`. Gives the bodies.
     pub async fn saw_everything_once(self) -> Vec<Value> {
-        let seen = tokio::time::timeout(PATIENCE, self.task).await;
+        let seen = tokio::time::timeout(PATIENCE * 3, self.task).await;
         let seen = seen.expect("the watcher hears of the end").unwrap();
         let numbers: Vec<i64> = seen.iter().filter_map(|message| message.id).collect();
         assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
