@@ -38,7 +38,7 @@ pub enum BatchMessage {
     Command(Option<RpcReplyPort<BatchStatus>>),
     /// Look now at what the network was not asked about for a while.
     Reconcile,
-    /// Start nothing more and stop when the call under way is recorded.
+    /// Start nothing more and stop when a call under way that changes the network is recorded.
     Drain,
     /// A permit to send a clip, or why there is none.
     Permit(u32, Result<Permit, Refused>),

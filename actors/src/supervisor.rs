@@ -150,7 +150,8 @@ fn wake_on_account_changes(context: &Context, myself: &ActorRef<SupervisorMessag
 impl SupervisorState {
     async fn sweep(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
         let now = self.context.now();
-        if now.since(self.renewed_at) >= self.context.rules.lease / 3 {
+        // At the next sweep more than a third of the lease would have passed.
+        if now.since(self.renewed_at) + SWEEP > self.context.rules.lease / 3 {
             self.renew().await;
         }
         if self.draining.is_some() {

@@ -65,6 +65,15 @@ impl Work {
             .map(|(_, media)| media)
     }
 
+    /// Whether a call that changes something at the network is under way: its end is to be recorded before a stop. Looking
+    /// is not; it may wait for as long as a provider is away, and the next life looks anew.
+    pub fn changes_the_network(&self) -> bool {
+        self.call.is_some_and(|call| match call.kind {
+            CallKind::Create | CallKind::Withdraw => true,
+            CallKind::Find => false,
+        })
+    }
+
     /// Whether a call about this clip's current attempt is under way.
     pub fn calls(&self, clip: &Clip) -> bool {
         self.call

@@ -150,7 +150,7 @@ impl Run {
             // Whoever asked may be gone.
             let _: Result<(), _> = reply.send(self.batch.status);
         }
-        if self.draft.released || (self.draining && self.work.call.is_none()) {
+        if self.draft.released || (self.draining && !self.work.changes_the_network()) {
             myself.stop(None);
             return Ok(());
         }

@@ -153,6 +153,11 @@ impl MemoryStore {
         self.rows().commits
     }
 
+    /// Until when the batch is leased.
+    pub fn leased_until(&self, batch: &BatchId) -> Option<Timestamp> {
+        self.rows().batches.get(batch).map(|row| row.expires)
+    }
+
     /// Has another node take the batch away, as after a lapsed lease.
     pub fn steal(&self, batch: &BatchId) {
         if let Some(row) = self.rows().batches.get_mut(batch) {

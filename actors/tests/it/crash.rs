@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    context::Rules,
     model::{BatchStatus, ClipStatus, CommandKind},
     supervisor::SupervisorMessage,
-    testing::{Fault, NewBatch},
+    testing::{Fault, NewBatch, World},
 };
 
 use super::{LONG, assert_ledger, statuses, world};
@@ -85,4 +86,24 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
     assert!(world.directory.get(&batch).is_some());
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(world.directory.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_before_a_third_of_it_has_passed() {
+    for seconds in [8, 9, 10, 15, 40] {
+        let lease = Duration::from_secs(seconds);
+        let rules = Rules {
+            lease,
+            ..World::instant_rules()
+        };
+        let world = World::new(rules).await;
+        world.network.script().confirms = None;
+        let batch = world.submit(NewBatch::of("b", 1));
+        world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+        for _ in 0..300 {
+            tokio::time::sleep(Duration::from_millis(93)).await;
+            let left = world.store.leased_until(&batch).unwrap().since(world.now());
+            assert!(left >= lease * 2 / 3, "{left:?} of {lease:?}");
+        }
+    }
 }

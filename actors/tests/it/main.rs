@@ -5,6 +5,7 @@ mod accounts;
 mod cancel;
 mod confirm;
 mod crash;
+mod drain;
 mod order;
 mod uncertain;
 

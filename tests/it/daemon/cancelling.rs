@@ -13,7 +13,7 @@ use storyclip_actors::ports::Clock;
 
 use super::{
     database::Database,
-    kills::{seed, some_of},
+    experiment::{seed, some_of},
     ledger,
     stage::{ACCOUNT, Stage, clips, stories},
 };

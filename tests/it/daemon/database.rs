@@ -74,6 +74,16 @@ impl Database {
         AnyConnection::connect(&url).await.unwrap()
     }
 
+    /// Cuts every connection to the database, which only a server can do.
+    pub async fn cut_connections(&self) {
+        let Self::Postgres { server, name, .. } = self else {
+            panic!("SQLite has no connections to cut");
+        };
+        let cut =
+            format!("SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity WHERE datname = '{name}'");
+        sqlx::query(AssertSqlSafe(cut)).execute(server).await.unwrap();
+    }
+
     pub async fn remove(&self) {
         match self {
             Self::Sqlite(folder) => fs::remove_dir_all(folder).unwrap(),

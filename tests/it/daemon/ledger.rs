@@ -62,3 +62,25 @@ pub fn all_published(sandbox: &Sandbox, batch: &Value) {
     assert_eq!(batch["error"], Value::Null);
     live_once_in_order(sandbox, batch, 1..=total as usize);
 }
+
+/// Asserts that each published clip of the batch is live exactly once, in order, and that no other clip is live. Posts
+/// that never went live do not matter. Every clip has a media of its own.
+pub fn published_is_live_once(sandbox: &Sandbox, batch: &Value) {
+    let posts = sandbox.posts();
+    let mut previous = None;
+    for clip in batch["clips"].as_array().unwrap() {
+        let live: Vec<&PostView> = (posts.iter())
+            .filter(|post| clip["url"] == post.media[0] && post.live.is_some())
+            .collect();
+        if clip["status"] != "published" {
+            assert!(live.is_empty(), "{clip:#} is live: {live:?}");
+            continue;
+        }
+        let [post] = live[..] else {
+            panic!("{clip:#} is not live once: {live:?}");
+        };
+        assert_eq!(clip["metricoolPostId"], post.id.to_string());
+        assert!(previous <= post.live, "{clip:#} went live before the one before it");
+        previous = post.live;
+    }
+}

@@ -1,10 +1,14 @@
 //! What happens at the ends of a daemon's life that are not a crash: an orderly stop, and a start that must not be.
 
+use std::time::{Duration, Instant};
+
+use rand::{SeedableRng, rngs::SmallRng};
 use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::Row;
 
 use super::{
+    experiment::{seed, some_of},
     ledger,
     stage::{ACCOUNT, Api, Stage, clips, stories},
 };
@@ -60,6 +64,25 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
     assert_eq!(stage.creates(), 3, "nothing is sent twice");
     next.stop().await;
     stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_kill_during_the_very_first_start_is_no_obstacle_to_the_next() {
+    let mut rng = SmallRng::seed_from_u64(seed("first starts"));
+    let mut startup = Duration::from_millis(100);
+    for _ in 0..12 {
+        let stage = Stage::new(json!({})).await;
+        let first = stage.spawn();
+        some_of(startup, &mut rng).await;
+        first.kill();
+        let begun = Instant::now();
+        let daemon = stage.start().await;
+        startup = begun.elapsed();
+        let id = daemon.api.publish(&stories(ACCOUNT, &clips(1), json!({}))).await;
+        ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+        daemon.stop().await;
+        stage.clear().await;
+    }
 }
 
 /// Waits until `/readyz` says 503; the daemon must not be gone before.

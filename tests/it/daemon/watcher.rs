@@ -1,4 +1,4 @@
-//! A browser that watches one batch through every restart: it comes back with the number of the last event that it saw.
+//! A browser that watches a batch, or a user, through every restart: it comes back with the number of the last event that it saw.
 
 use reqwest::Method;
 use serde_json::Value;
@@ -14,9 +14,10 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    pub fn of(batch: &str) -> Self {
+    /// `whom` is `batchId=…` or `userId=…`.
+    pub fn of(whom: String) -> Self {
         let (daemons, listening) = watch::channel(None);
-        let task = tokio::spawn(follow(listening, batch.to_owned()));
+        let task = tokio::spawn(follow(listening, whom));
         Self { daemons, task }
     }
 
@@ -25,14 +26,10 @@ impl Watcher {
         self.daemons.send_replace(Some(api.clone()));
     }
 
-    pub fn has_seen_the_end(&self) -> bool {
-        self.task.is_finished()
-    }
-
     /// Waits for the end; asserts that every number from 1 came exactly once and in order, and that the last was
     /// `completed`. Gives the bodies.
     pub async fn saw_everything_once(self) -> Vec<Value> {
-        let seen = tokio::time::timeout(PATIENCE, self.task).await;
+        let seen = tokio::time::timeout(PATIENCE * 3, self.task).await;
         let seen = seen.expect("the watcher hears of the end").unwrap();
         let numbers: Vec<i64> = seen.iter().filter_map(|message| message.id).collect();
         assert_eq!(numbers, (1..=numbers.len() as i64).collect::<Vec<_>>());
@@ -42,13 +39,13 @@ impl Watcher {
 }
 
 /// The numbered messages up to the batch's end, over as many connections as it takes.
-async fn follow(mut daemons: watch::Receiver<Option<Api>>, batch: String) -> Vec<Message> {
+async fn follow(mut daemons: watch::Receiver<Option<Api>>, whom: String) -> Vec<Message> {
     let mut seen: Vec<Message> = Vec::new();
     while daemons.changed().await.is_ok() {
         let Some(api) = daemons.borrow_and_update().clone() else {
             continue;
         };
-        let path = format!("/api/metricool/stream?batchId={batch}");
+        let path = format!("/api/metricool/stream?{whom}");
         let request = match seen.last().and_then(|message| message.id) {
             None => api.request(Method::GET, &format!("{path}&lastEventId=0")),
             Some(last) => api.request(Method::GET, &path).header("last-event-id", last),

@@ -1,6 +1,7 @@
-//! kill -9 on PostgreSQL, where the next daemon must wait until the dead one's leases have lapsed.
+//! PostgreSQL behind a real daemon: kill -9, after which the next one must wait until the dead one's leases have lapsed, and
+//! connections that are cut.
 //!
-//! That takes the most part of the time, so there are fewer kills, and each meets three batches of three brands at once.
+//! That waiting takes most of the time, so there are fewer kills, and each meets three batches of three brands at once.
 
 use std::{
     collections::BTreeMap,
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use super::{
     database::Database,
-    kills::{at_work, seed, some_of, stored_events},
+    experiment::{at_work, seed, some_of, stored_events},
     ledger,
     stage::{Stage, clips, instant, stories},
     watcher::Watcher,
@@ -22,13 +23,16 @@ const ACCOUNTS: [&str; 3] = ["5372118", "5372119", "5372120"];
 const CLIPS: usize = 16;
 const KILLS: usize = 9;
 
+/// A clip for each time that the connections are cut.
+const CUTS: usize = 30;
+
 #[tokio::test]
 async fn kills_on_postgresql_leave_one_live_post_per_clip() {
     let Some(database) = Database::postgres().await else {
         return;
     };
     let begun = Instant::now();
-    let seed = seed("takeovers");
+    let seed = seed("kills on postgresql");
     let mut rng = SmallRng::seed_from_u64(seed);
     let sandbox = instant(json!({"seed": seed, "create_delay_ms": [20, 100], "confirm_ms": [50, 300]}));
     // The shortest lease there is.
@@ -38,7 +42,7 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
     for account in ACCOUNTS {
         let body = stories(account, &clips(CLIPS), json!({"maxRetries": 10}));
         let id = daemon.api.publish(&body).await;
-        batches.push((Watcher::of(&id), id));
+        batches.push((Watcher::of(format!("batchId={id}")), id));
     }
     let mut tally: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..KILLS {
@@ -76,5 +80,29 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
     }
     daemon.stop().await;
     println!("seed {seed}: all is well after {:?}", begun.elapsed());
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn cut_connections_to_postgresql_cost_no_clip() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let seed = seed("cuts on postgresql");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let sandbox = instant(json!({"seed": seed, "create_delay_ms": [0, 30], "confirm_ms": [0, 60]}));
+    let stage = Stage::with(database, sandbox).await;
+    let daemon = stage.start().await;
+    let body = stories(ACCOUNTS[0], &clips(CUTS), json!({"maxRetries": 10}));
+    let id = daemon.api.publish(&body).await;
+    for clip in 1..=CUTS as u64 {
+        stage
+            .until("the next clip is sent", |_| stage.creates() as u64 >= clip)
+            .await;
+        some_of(Duration::from_millis(60), &mut rng).await;
+        stage.database.cut_connections().await;
+    }
+    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+    daemon.stop().await;
     stage.clear().await;
 }

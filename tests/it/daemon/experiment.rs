@@ -1,0 +1,182 @@
+//! A batch whose daemon is killed again and again, and what a test knows about each kill.
+//!
+//! A seed makes the sandbox's luck and the instants of the kills; `STORYCLIP_TEST_SEED` repeats one. How far a process is
+//! at an instant is up to the machine, so a repeated seed is the same experiment, not the same history.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+use serde_json::{Value, json};
+use sqlx::{AnyConnection, AssertSqlSafe, Row};
+
+use super::{
+    database::Database,
+    process::Process,
+    stage::{ACCOUNT, Api, KEY, Stage, instant, stories},
+    watcher::Watcher,
+};
+
+/// A random delay before a kill: the experiment itself.
+pub async fn some_of(most: Duration, rng: &mut SmallRng) {
+    tokio::time::sleep(most.mul_f64(rng.random())).await;
+}
+
+/// A seed, printed.
+pub fn seed(experiment: &str) -> u64 {
+    let seed = match std::env::var("STORYCLIP_TEST_SEED") {
+        Ok(seed) => seed.parse().expect("STORYCLIP_TEST_SEED is a number"),
+        Err(_) => u64::from(rand::random::<u32>()),
+    };
+    println!("{experiment}: STORYCLIP_TEST_SEED={seed}");
+    seed
+}
+
+/// See the file's first line.
+pub struct Experiment {
+    urls: Vec<String>,
+    kills: usize,
+    faults: Value,
+    seed: u64,
+    rng: SmallRng,
+    /// Kills per status of the clip at work.
+    pub tally: BTreeMap<String, usize>,
+    /// Kills while a create call was under way.
+    creating: usize,
+    starting: usize,
+}
+
+impl Experiment {
+    /// A create takes 20 to 100 ms and commits at a random point inside, a confirmation 50 to 300 ms.
+    pub fn new(urls: Vec<String>, kills: usize, more_faults: Value) -> Self {
+        let seed = seed("kills");
+        let mut faults = json!({"seed": seed, "create_delay_ms": [20, 100], "confirm_ms": [50, 300]});
+        for (name, fault) in more_faults.as_object().unwrap() {
+            faults[name] = fault.clone();
+        }
+        Self {
+            urls,
+            kills,
+            faults,
+            seed,
+            rng: SmallRng::seed_from_u64(seed),
+            tally: BTreeMap::new(),
+            creating: 0,
+            starting: 0,
+        }
+    }
+
+    /// Kills, lets the batch come to its end, and asserts what holds in any case: all kills came before that end, and
+    /// watchers of the batch and of its user saw every event once. Gives the sandbox and the batch's summary.
+    pub async fn run(&mut self) -> (Stage, Value) {
+        let begun = Instant::now();
+        let stage = Stage::with(Database::sqlite(), instant(self.faults.take())).await;
+        let spawned = Instant::now();
+        let first = stage.start().await;
+        let startup = spawned.elapsed();
+        let body = stories(ACCOUNT, &self.urls, json!({"maxRetries": 10}));
+        let id = first.api.publish(&body).await;
+        let watchers = [
+            Watcher::of(format!("batchId={id}")),
+            Watcher::of("userId=u1".to_owned()),
+        ];
+        watchers.iter().for_each(|watcher| watcher.is_at(&first.api));
+        first.process.kill();
+        self.count(&stage, &id).await;
+
+        for kill in 1..self.kills {
+            let process = stage.spawn();
+            let process = self
+                .wait_for_the_moment(&stage, kill, process, startup, &watchers)
+                .await;
+            process.kill();
+            self.count(&stage, &id).await;
+        }
+        println!(
+            "seed {}: {:?}, {} with a create call under way, {} while starting, in {:?}",
+            self.seed,
+            self.tally,
+            self.creating,
+            self.starting,
+            begun.elapsed()
+        );
+
+        let last = stage.start().await;
+        watchers.iter().for_each(|watcher| watcher.is_at(&last.api));
+        let mut seen = Vec::new();
+        for watcher in watchers {
+            seen.push(watcher.saw_everything_once().await);
+        }
+        let batch = last.api.batch(&id).await;
+        last.stop().await;
+        let stored = stored_events(&mut stage.database.remains().await, &id).await;
+        assert!(seen.iter().all(|events| *events == stored));
+        println!("seed {}: ended after {:?}", self.seed, begun.elapsed());
+        (stage, batch)
+    }
+
+    /// Lets the daemon live for a while: up to a random instant, or up to shortly after a create request has begun. While
+    /// the batch is ahead of the kills it does not come to listen, so that the batch outlives all kills.
+    async fn wait_for_the_moment(
+        &mut self,
+        stage: &Stage,
+        kill: usize,
+        mut process: Process,
+        startup: Duration,
+        watchers: &[Watcher],
+    ) -> Process {
+        let live = stage.sandbox.ledger().counts.live;
+        if live * self.kills > kill * (self.urls.len() - 1) {
+            self.starting += 1;
+            some_of(startup, &mut self.rng).await;
+            return process;
+        }
+        let creates = stage.creates();
+        let api = Api::new(process.listening().await, KEY);
+        watchers.iter().for_each(|watcher| watcher.is_at(&api));
+        if self.rng.random_bool(0.25) {
+            stage
+                .until("a create request begins", |_| stage.creates() > creates)
+                .await;
+            some_of(Duration::from_millis(100), &mut self.rng).await;
+        } else {
+            some_of(Duration::from_millis(150), &mut self.rng).await;
+        }
+        process
+    }
+
+    /// Notes in which status the clip at work was when the daemon died.
+    async fn count(&mut self, stage: &Stage, batch: &str) {
+        let mut remains = stage.database.remains().await;
+        let clip = at_work(&mut remains, batch).await;
+        let (status, creating) =
+            clip.unwrap_or_else(|| panic!("the batch was over before the last kill: {:?}", self.tally));
+        *self.tally.entry(status).or_default() += 1;
+        self.creating += usize::from(creating);
+    }
+}
+
+/// The status of the first clip that is not settled, and whether its create call has no answer yet.
+pub async fn at_work(remains: &mut AnyConnection, batch: &str) -> Option<(String, bool)> {
+    let sql = format!(
+        "SELECT c.status, (SELECT COUNT(*) FROM delivery_attempts a WHERE a.batch_id = c.batch_id \
+         AND a.clip_index = c.clip_index AND a.attempt = c.attempts AND a.outcome_at IS NULL) \
+         FROM publish_batch_clips c WHERE c.batch_id = '{batch}' \
+         AND c.status NOT IN ('published', 'failed', 'cancelled') ORDER BY c.clip_index LIMIT 1"
+    );
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_optional(remains).await.unwrap()?;
+    let (status, open): (String, i64) = (row.get(0), row.get(1));
+    let creating = status == "uploading" && open > 0;
+    Some((status, creating))
+}
+
+/// The bodies of the batch's events as they are in the database.
+pub async fn stored_events(remains: &mut AnyConnection, batch: &str) -> Vec<Value> {
+    let sql = format!("SELECT body FROM batch_events WHERE batch_id = '{batch}' ORDER BY batch_seq");
+    let rows = sqlx::query(AssertSqlSafe(sql)).fetch_all(remains).await.unwrap();
+    rows.iter()
+        .map(|row| serde_json::from_str(row.get::<&str, _>(0)).unwrap())
+        .collect()
+}
