@@ -106,7 +106,7 @@ impl Actor for BatchActor {
         match message {
             BatchMessage::Wake => run.on_wake(),
             BatchMessage::Command(reply) => run.on_command(reply).await?,
-            BatchMessage::Reconcile => run.on_reconcile()?,
+            BatchMessage::Reconcile => run.on_reconcile().await?,
             BatchMessage::Drain => run.on_drain(),
             BatchMessage::Permit(clip, permit) => run.on_permit(clip, permit)?,
             BatchMessage::Prepared(clip, result) => run.on_prepared(clip, result)?,

@@ -23,8 +23,8 @@ pub enum PublisherMessage {
     Prepare(u32, Arc<str>),
     /// Wait for a permit to send this clip.
     Permit(u32),
-    /// Create the post; the intent is durable.
-    Create(Call, Request, Permit),
+    /// Create the post; the intent is durable since the instant given.
+    Create(Call, Request, Timestamp, Permit),
     /// List the posts around the request's slot.
     Find(Call, Request),
     /// Take the post back.
@@ -66,7 +66,9 @@ impl Actor for ClipPublisher {
         match message {
             PublisherMessage::Prepare(clip, url) => state.prepare(clip, url),
             PublisherMessage::Permit(clip) => state.permit(clip).await?,
-            PublisherMessage::Create(call, request, permit) => state.create(call, request, permit).await?,
+            PublisherMessage::Create(call, request, intent, permit) => {
+                state.create(call, request, intent, permit).await?
+            }
             PublisherMessage::Find(call, request) => state.find(call, request).await?,
             PublisherMessage::Withdraw(call, post, slot) => state.withdraw(call, post, slot).await?,
         }
@@ -102,8 +104,14 @@ impl PublisherArguments {
         Ok(self.batch.cast(BatchMessage::Permit(clip, permit))?)
     }
 
-    async fn create(&self, call: Call, request: Request, permit: Permit) -> Result<(), ActorProcessingErr> {
-        if !self.context.lease.allows_calls(self.context.now()) {
+    async fn create(
+        &self,
+        call: Call,
+        request: Request,
+        intent: Timestamp,
+        permit: Permit,
+    ) -> Result<(), ActorProcessingErr> {
+        if !self.context.lease.allows_calls(intent, self.context.now()) {
             return Ok(self.batch.cast(BatchMessage::Created(call, None))?);
         }
         let result = self.context.provider.create(&self.account, &request).await;

@@ -80,18 +80,53 @@ impl Context {
     }
 }
 
-/// Until when this node's leases certainly last; set after each durable renewal.
+/// Until when this node's leases certainly last, and since when they did without a gap; set after each durable renewal.
 #[derive(Debug, Default)]
-pub struct LeaseClock(AtomicI64);
+pub struct LeaseClock {
+    until: AtomicI64,
+    unbroken_since: AtomicI64,
+}
 
 impl LeaseClock {
-    /// Notes a durable renewal.
-    pub fn renewed(&self, until: Timestamp) {
-        self.0.store(until.as_millis(), Ordering::Release);
+    /// Notes a renewal that is durable now.
+    pub fn renewed(&self, now: Timestamp, until: Timestamp) {
+        if now.as_millis() > self.until.load(Ordering::Acquire) {
+            self.unbroken_since.store(now.as_millis(), Ordering::Release);
+        }
+        self.until.store(until.as_millis(), Ordering::Release);
     }
 
-    /// Whether enough is left for a call that cannot be undone.
-    pub fn allows_calls(&self, now: Timestamp) -> bool {
-        now + LEASE_MARGIN <= Timestamp::from_millis(self.0.load(Ordering::Acquire))
+    /// Whether the lease under which an intent became durable still holds, with enough left for a call that cannot be
+    /// undone. After a gap another node may have the batch, so an older intent counts for nothing.
+    pub fn allows_calls(&self, intent: Timestamp, now: Timestamp) -> bool {
+        let until = Timestamp::from_millis(self.until.load(Ordering::Acquire));
+        let unbroken_since = Timestamp::from_millis(self.unbroken_since.load(Ordering::Acquire));
+        now + LEASE_MARGIN <= until && unbroken_since <= intent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn five_seconds_must_be_left_and_no_gap_may_lie_between() {
+        let lease = LeaseClock::default();
+        assert!(!lease.allows_calls(at(1), at(1)), "nothing was ever renewed");
+        lease.renewed(at(1), at(16));
+        assert!(lease.allows_calls(at(1), at(11)));
+        assert!(!lease.allows_calls(at(1), at(12)));
+        lease.renewed(at(12), at(27));
+        assert!(lease.allows_calls(at(1), at(13)), "no gap");
+        lease.renewed(at(40), at(55));
+        assert!(
+            !lease.allows_calls(at(13), at(41)),
+            "another node may have had the batch meanwhile"
+        );
+        assert!(lease.allows_calls(at(40), at(41)));
     }
 }

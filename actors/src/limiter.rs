@@ -240,7 +240,9 @@ async fn probe_token(inner: Arc<Inner>) {
         };
         let pause = match reason {
             Closed::Throttled(until) => until.since(inner.clock.now()),
-            Closed::Away => crate::schedule::probe_backoff(failures),
+            // The first at once: what failed may have been one clip's trouble and nobody else's.
+            Closed::Away if failures == 0 => Duration::ZERO,
+            Closed::Away => crate::schedule::probe_backoff(failures - 1),
             Closed::TokenRefused => CREDENTIAL_CHECK,
         };
         tokio::time::sleep(pause).await;

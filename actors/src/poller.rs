@@ -21,9 +21,6 @@ use crate::{
 /// A look that comes this much later than it was due was held up by others: that time does not count for the timeout.
 const HELD_UP: Duration = Duration::from_secs(3);
 
-/// A Reconcile asks the network only if its last answer is older than this (DESIGN 3).
-const FRESH: Duration = Duration::from_secs(3);
-
 /// A post to be watched until it is settled or its time is up.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -158,7 +155,7 @@ impl PollerState {
     async fn look_now(&mut self, myself: &ActorRef<PollerMessage>) -> Result<(), ActorProcessingErr> {
         let now = self.arguments.context.now();
         let Some(watching) = &self.watching else { return Ok(()) };
-        let fresh = watching.answered_at.is_some_and(|at| now.since(at) < FRESH);
+        let fresh = watching.answered_at.is_some_and(|at| now.since(at) < schedule::FRESH);
         if fresh || now < watching.watch.slot {
             Ok(())
         } else {

@@ -149,6 +149,9 @@ pub const LEASE_MARGIN: Duration = Duration::from_secs(5);
 /// For how long after the create a 404 means "not visible yet" (DESIGN 4, rule 5).
 pub const VISIBILITY: Duration = Duration::from_secs(60);
 
+/// A Reconcile asks the network only if its last answer is older than this (DESIGN 3).
+pub const FRESH: Duration = Duration::from_secs(3);
+
 /// Whether a fresh reading proves that a delete withdraws.
 pub fn may_withdraw(reading: &Reading, slot: Timestamp, now: Timestamp) -> bool {
     match reading {

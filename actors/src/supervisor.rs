@@ -17,6 +17,7 @@ use crate::{
     directory::Directory,
     model::{BatchId, BatchStatus, Timestamp},
     ports::{Claim, Snapshot},
+    schedule::FRESH,
 };
 
 /// How often rows that have become due are claimed.
@@ -54,6 +55,8 @@ pub struct SupervisorState {
     batches: HashMap<ActorId, BatchId>,
     /// Batches whose lease is this node's but whose actor is gone, because they could not be claimed anew at once.
     orphans: Vec<BatchId>,
+    /// When batches were reconciled, as far as that is fresh.
+    reconciled: HashMap<BatchId, Timestamp>,
     renewed_at: Timestamp,
     draining: Option<RpcReplyPort<()>>,
 }
@@ -75,6 +78,7 @@ impl Actor for Supervisor {
             directory,
             batches: HashMap::new(),
             orphans: Vec::new(),
+            reconciled: HashMap::new(),
             renewed_at,
             draining: None,
         };
@@ -101,7 +105,7 @@ impl Actor for Supervisor {
             SupervisorMessage::Command(batch, reply) => {
                 state.tell(&myself, batch, BatchMessage::Command(Some(reply))).await?;
             }
-            SupervisorMessage::Reconcile(batch) => state.tell(&myself, batch, BatchMessage::Reconcile).await?,
+            SupervisorMessage::Reconcile(batch) => state.reconcile(&myself, batch).await?,
             SupervisorMessage::AccountsChanged => state.tell_all(|| BatchMessage::Wake),
             SupervisorMessage::Drain(reply) => state.drain(&myself, reply).await,
         }
@@ -168,7 +172,7 @@ impl SupervisorState {
         let until = now + self.context.rules.lease;
         match self.context.store.renew(&self.context.node, until).await {
             Ok(()) => {
-                self.context.lease.renewed(until);
+                self.context.lease.renewed(self.context.now(), until);
                 self.renewed_at = now;
             }
             Err(error) => tracing::error!(%error, "leases cannot be renewed, calls that cannot be undone will wait"),
@@ -260,6 +264,21 @@ impl SupervisorState {
             None => drop(self.claim(myself, Claim::Named(batch), message).await?),
         }
         Ok(())
+    }
+
+    /// However many ask, the network is asked about a batch once in a while.
+    async fn reconcile(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        batch: BatchId,
+    ) -> Result<(), ActorProcessingErr> {
+        let now = self.context.now();
+        self.reconciled.retain(|_, at| now.since(*at) < FRESH);
+        if self.reconciled.contains_key(&batch) {
+            return Ok(());
+        }
+        self.reconciled.insert(batch.clone(), now);
+        self.tell(myself, batch, BatchMessage::Reconcile).await
     }
 
     async fn ensure(

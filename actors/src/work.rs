@@ -52,6 +52,8 @@ pub struct Work {
     pub ask: Vec<u32>,
     /// The attempt whose withdrawal was refused: it is followed to its end.
     pub withdraw_refused: Option<(u32, u32)>,
+    /// The attempt whose vanished post was found in a list once.
+    pub refound: Option<(u32, u32)>,
     /// Preparations in a row that failed although the provider answers others.
     pub strikes: u32,
 }

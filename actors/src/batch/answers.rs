@@ -4,16 +4,21 @@
 //! Called by BatchActor's `handle` before it goes on. They change the rows in memory and the draft; nothing is durable and
 //! nothing is asked of anybody until [`Run::advance`] has committed.
 
+use std::time::Duration;
+
 use ractor::{ActorProcessingErr, RpcReplyPort};
 
 use super::run::Run;
 use crate::{
-    error::ProviderError,
+    error::{ProviderError, StoreError},
     model::{BatchStatus, Timestamp, Trouble},
     poller::PollerMessage,
     ports::{AttemptVerdict, AttemptWrite},
     work::Call,
 };
+
+/// Between two tries to read from a store that does not answer.
+const UNREADABLE_PAUSE: Duration = Duration::from_secs(1);
 
 pub(super) type Outcome = Result<(), ActorProcessingErr>;
 
@@ -23,12 +28,13 @@ impl Run {
     }
 
     pub(super) async fn on_command(&mut self, reply: Option<RpcReplyPort<BatchStatus>>) -> Outcome {
-        self.commands = self.context.store.commands(&self.batch.id).await?;
+        self.commands = insist(|| self.context.store.commands(&self.batch.id)).await?;
         self.replies.extend(reply);
         Ok(())
     }
 
-    pub(super) fn on_reconcile(&mut self) -> Outcome {
+    pub(super) async fn on_reconcile(&mut self) -> Outcome {
+        self.commands = insist(|| self.context.store.commands(&self.batch.id)).await?;
         self.children.poller.cast(PollerMessage::LookNow)?;
         let timed_out = self.clips.iter().filter(|clip| clip.timed_out()).map(|clip| clip.index);
         self.work.ask = timed_out.collect();
@@ -61,6 +67,23 @@ impl Run {
     pub(super) fn forget_poller(&mut self) {
         self.work.watched = None;
         self.work.late = None;
+    }
+}
+
+/// Reads until the store answers: while it cannot be read nothing could be committed either.
+pub(super) async fn insist<T, F>(read: impl Fn() -> F) -> Result<T, ActorProcessingErr>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    loop {
+        match read().await {
+            Ok(rows) => return Ok(rows),
+            Err(StoreError::Unavailable(reason)) => {
+                tracing::error!(%reason, "the store cannot be read, trying again");
+                tokio::time::sleep(UNREADABLE_PAUSE).await;
+            }
+            Err(error @ (StoreError::Lost | StoreError::Conflict(_))) => return Err(error.into()),
+        }
     }
 }
 

@@ -9,11 +9,13 @@ use ractor::{ActorProcessingErr, ActorRef};
 
 use super::{BatchMessage, run::Run};
 use crate::{
+    clip_publisher::PublisherMessage,
     error::StoreError,
     events::Event,
+    lifecycle::ClipEvent,
     limiter::Permit,
-    model::{ClipStatus, CommandId, Request, Timestamp, code},
-    ports::{AttemptWrite, BatchWrite, Change, ClipWrite},
+    model::{Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     schedule::LEASE_MARGIN,
     work::Call,
 };
@@ -24,8 +26,8 @@ const MAX_SLOT_MOVES: u32 = 200;
 /// What is not durable yet.
 #[derive(Default)]
 pub(super) struct Draft {
-    /// Clips that changed, with the status that their rows have now.
-    touched: Vec<(u32, ClipStatus)>,
+    /// Clips that changed, as their rows are now.
+    touched: Vec<Clip>,
     pub(super) attempts: Vec<AttemptWrite>,
     pub(super) events: Vec<Event>,
     pub(super) applied: Vec<CommandId>,
@@ -39,13 +41,14 @@ pub(super) struct Draft {
     pub(super) wake_at: Option<Timestamp>,
     /// The create call that leaves when it is durable.
     pub(super) create: Option<(Call, Permit)>,
-    ready: Option<(Request, Permit, Call)>,
+    ready: Option<PublisherMessage>,
 }
 
 impl Draft {
-    pub(super) fn touch(&mut self, index: u32, status_in_row: ClipStatus) {
-        if !self.touched.iter().any(|(touched, _)| *touched == index) {
-            self.touched.push((index, status_in_row));
+    /// Remembers how a clip was before the first change to it.
+    pub(super) fn touch(&mut self, clip: &Clip) {
+        if !self.touched.iter().any(|touched| touched.index == clip.index) {
+            self.touched.push(clip.clone());
         }
     }
 
@@ -59,13 +62,14 @@ impl Draft {
     }
 
     /// The create call that may leave now.
-    pub(super) fn take_create(&mut self) -> Option<(Request, Permit, Call)> {
+    pub(super) fn take_create(&mut self) -> Option<PublisherMessage> {
         self.ready.take()
     }
 }
 
 impl Run {
-    /// Makes the draft durable. False if the lease is lost: the actor stops and has touched nothing.
+    /// Makes the draft durable. False if nothing may be done now: the lease is lost (the actor stops and has touched
+    /// nothing), or something else became durable than was planned (it plans anew).
     pub(super) async fn commit(&mut self, myself: &ActorRef<BatchMessage>) -> Result<bool, ActorProcessingErr> {
         self.clear_account_error();
         if self.draft.is_empty() {
@@ -75,6 +79,7 @@ impl Run {
         let mut change = Arc::new(self.change());
         let mut moves = 0;
         let mut failures = 0;
+        let mut as_planned = true;
         loop {
             match self.context.store.commit(change.clone()).await {
                 Ok(()) => break,
@@ -88,7 +93,13 @@ impl Run {
                     self.move_slot()?;
                     change = Arc::new(self.change());
                 }
-                Err(StoreError::Conflict(rule)) => return Err(format!("a change was refused: {rule}").into()),
+                Err(StoreError::Conflict(rule)) => {
+                    if !self.disown()? {
+                        return Err(format!("a change was refused: {rule}").into());
+                    }
+                    as_planned = false;
+                    change = Arc::new(self.change());
+                }
                 Err(StoreError::Unavailable(reason)) => {
                     tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
                     tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
@@ -107,12 +118,16 @@ impl Run {
                 myself.cast(BatchMessage::Created(call, None))?;
                 return Ok(true);
             }
-            let Some(request) = self.clip(call.clip)?.request.clone() else {
+            let clip = self.clip(call.clip)?;
+            let (Some(request), Some(intent)) = (clip.request.clone(), clip.intent_at) else {
                 return Err("a create call without a request".into());
             };
-            self.draft.ready = Some((request, permit, call));
+            self.draft.ready = Some(PublisherMessage::Create(call, request, intent, permit));
         }
-        Ok(true)
+        if !as_planned {
+            myself.cast(BatchMessage::Wake)?;
+        }
+        Ok(as_planned)
     }
 
     /// The account's refusal is over as soon as anything else is recorded about the batch.
@@ -126,6 +141,39 @@ impl Run {
             self.batch.error = None;
             self.draft.head = true;
         }
+    }
+
+    /// The provider named a post that another clip owns: whose it is, and whether this clip's exists, is for a person.
+    /// False if the draft names no post.
+    fn disown(&mut self) -> Result<bool, ActorProcessingErr> {
+        let Some(write) = self.draft.attempts.iter().find(|write| write.post.is_some()) else {
+            return Ok(false);
+        };
+        let (index, attempt) = (write.clip, write.attempt);
+        for before in std::mem::take(&mut self.draft.touched) {
+            let at = before.index as usize - 1;
+            self.clips[at] = before;
+        }
+        self.draft.attempts.clear();
+        self.draft.events.clear();
+        let trouble = Trouble::new(
+            code::CANNOT_TELL,
+            "the provider named a post that belongs to another clip",
+        );
+        self.draft.attempts.push(AttemptWrite {
+            clip: index,
+            attempt,
+            outcome_at: Some(self.context.now()),
+            verdict: Some(AttemptVerdict::CannotTell),
+            code: Some(trouble.code.to_string()),
+            message: Some(trouble.message.to_string()),
+            ..AttemptWrite::default()
+        });
+        if self.clip(index)?.status == ClipStatus::Uploading {
+            self.apply(index, ClipEvent::AnswerLost(trouble.clone()))?;
+        }
+        self.apply(index, ClipEvent::CannotTell(trouble))?;
+        Ok(true)
     }
 
     /// Two clips of one account never share slot and media: the next slot, then.
@@ -177,9 +225,9 @@ impl Run {
             clips: draft
                 .touched
                 .iter()
-                .map(|(index, expected)| ClipWrite {
-                    expected: *expected,
-                    clip: self.clips[*index as usize - 1].clone(),
+                .map(|before| ClipWrite {
+                    expected: before.status,
+                    clip: self.clips[before.index as usize - 1].clone(),
                 })
                 .collect(),
             attempts: draft.attempts.clone(),

@@ -10,7 +10,6 @@ use super::{
     run::Run,
 };
 use crate::{
-    error::Refused,
     events::{self, WaitProgress},
     lifecycle::ClipEvent,
     model::{BatchStatus, ClipStatus, Trouble, code},
@@ -119,11 +118,10 @@ impl Run {
         self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
         let going_on = self.batch.status != BatchStatus::Cancelled;
         match failure.kind {
-            FailureKind::Connection if going_on => {
-                self.context.limiter.park_brand(&self.batch.account);
-                self.park(call.clip, Refused::Brand)
-            }
-            FailureKind::Passing if going_on => {
+            FailureKind::Connection | FailureKind::Passing if going_on => {
+                if failure.kind == FailureKind::Connection {
+                    self.context.limiter.park_brand(&self.batch.account);
+                }
                 let retry_at = self.retry_at(call.clip, call.attempt)?;
                 self.apply(call.clip, ClipEvent::Errored { trouble, retry_at })
             }

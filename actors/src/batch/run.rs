@@ -99,8 +99,8 @@ impl Run {
         };
         let before = clip.status;
         let late = clip.timed_out();
+        self.draft.touch(clip);
         lifecycle::apply(clip, event, now)?;
-        self.draft.touch(index, before);
         let clip = &self.clips[index as usize - 1];
         if clip.status == before {
             return Ok(());
@@ -157,11 +157,8 @@ impl Run {
         for message in asked {
             self.children.publisher.cast(message)?;
         }
-        if let Some((request, permit, call)) = self.draft.take_create() {
-            self.work.call = Some(call);
-            self.children
-                .publisher
-                .cast(PublisherMessage::Create(call, request, permit))?;
+        if let Some(create) = self.draft.take_create() {
+            self.children.publisher.cast(create)?;
         }
         if !self.draining {
             for act in plan.acts {

@@ -2,19 +2,19 @@
 //!
 //! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
 use ractor::ActorProcessingErr;
 
 use super::{
-    answers::{Outcome, attempt, jitter},
+    answers::{Outcome, attempt, insist, jitter},
     run::Run,
 };
 use crate::{
-    error::{ProviderError, StoreError, Verdict},
+    error::{ProviderError, Verdict},
     find::{self, Finding},
     lifecycle::ClipEvent,
-    model::{BatchStatus, ClipStatus, PostId, Timestamp, Trouble, code},
+    model::{BatchStatus, ClipStatus, PostId, PostRef, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, Listing, Withdrawal},
     schedule,
     work::Call,
@@ -58,27 +58,18 @@ impl Run {
             return Ok(HashSet::new());
         }
         let posts: Vec<PostId> = listing.posts.iter().map(|post| post.post.id.clone()).collect();
-        loop {
-            match self
-                .context
-                .store
-                .owned(&self.batch.account, &posts, (&self.batch.id, call.clip))
-                .await
-            {
-                Ok(owned) => return Ok(owned),
-                Err(StoreError::Unavailable(reason)) => {
-                    tracing::error!(batch.id = %self.batch.id, %reason, "owners of posts cannot be read, trying again");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                Err(error @ (StoreError::Lost | StoreError::Conflict(_))) => return Err(error.into()),
-            }
-        }
+        let store = &self.context.store;
+        insist(|| store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))).await
     }
 
     fn found(&mut self, call: Call, finding: Finding) -> Outcome {
         let now = self.context.now();
         match finding {
             Finding::NotYet => Ok(()),
+            Finding::Found(post) if self.listed_only(call, &post)? => {
+                let message = "the provider lists the post but does not answer for it";
+                self.found(call, Finding::CannotTell(Trouble::new(code::CANNOT_TELL, message)))
+            }
             Finding::Found(post) => {
                 let write = AttemptWrite {
                     outcome_at: Some(now),
@@ -103,6 +94,17 @@ impl Run {
                 self.apply(call.clip, ClipEvent::CannotTell(trouble))
             }
         }
+    }
+
+    /// Whether a post that vanished is listed under its old id for the second time: nothing would ever change.
+    fn listed_only(&mut self, call: Call, post: &PostRef) -> Result<bool, ActorProcessingErr> {
+        let same = self
+            .clip(call.clip)?
+            .post
+            .as_ref()
+            .is_some_and(|known| known.id == post.id);
+        let before = self.work.refound.replace((call.clip, call.attempt));
+        Ok(same && before == Some((call.clip, call.attempt)))
     }
 
     pub(super) fn retry_at(&self, index: u32, attempt: u32) -> Result<Option<Timestamp>, ActorProcessingErr> {

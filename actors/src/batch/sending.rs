@@ -119,10 +119,13 @@ impl Run {
         let trouble = Trouble::new(&error.code, &error.message);
         let clip = self.clip(index)?;
         let (sent, retries) = (clip.request.is_some(), clip.retries);
+        let cancelled = self.batch.status == BatchStatus::Cancelled;
         let event = match error.verdict {
             Verdict::Unknown if sent => ClipEvent::AnswerLost(trouble),
             Verdict::Rejected => ClipEvent::Refused(trouble),
-            _ if self.batch.status == BatchStatus::Cancelled => ClipEvent::Cancel,
+            Verdict::Throttled(_) | Verdict::Unauthorized(_) | Verdict::Unavailable | Verdict::Unknown if cancelled => {
+                ClipEvent::Cancel
+            }
             Verdict::Throttled(until) => {
                 let message = format!("the provider asked for a pause until {until}");
                 ClipEvent::Queue {

@@ -58,6 +58,8 @@ pub struct Script {
     pub confirms: Option<Duration>,
     /// How long after its creation a post is not visible by its id.
     pub hidden: Duration,
+    /// Every post gets the id of the first one.
+    pub repeats_ids: bool,
     /// The next looks get an answer that nobody can read.
     pub unreadable_looks: u32,
     /// So does every credential check.
@@ -105,6 +107,7 @@ impl Network {
             confirms_next: VecDeque::new(),
             confirms: Some(Duration::from_millis(900)),
             hidden: Duration::ZERO,
+            repeats_ids: false,
             unreadable_looks: 0,
             unreadable_checks: false,
             failures: VecDeque::new(),
@@ -178,9 +181,10 @@ impl Network {
         let mut script = self.script();
         let confirms = script.confirms_next.pop_front().unwrap_or(script.confirms);
         let failure = script.failures.pop_front().flatten();
+        let repeats_ids = script.repeats_ids;
         drop(script);
         let mut posts = lock(&self.posts);
-        let id = format!("{}", 300_000_001 + posts.len());
+        let id = format!("{}", 300_000_001 + if repeats_ids { 0 } else { posts.len() });
         posts.push(Post {
             id: id.clone(),
             account: account.to_string(),

@@ -95,3 +95,24 @@ async fn a_create_call_does_not_leave_long_after_its_intent() {
     );
     assert_eq!(clips[0].retries, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_belongs_to_another_clip_is_nobodys_and_nothing_is_sent_again() {
+    let world = world().await;
+    world.network.script().repeats_ids = true;
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published, ClipStatus::Held]);
+    assert_eq!(world.network.calls("create").len(), 2);
+    assert_eq!(world.store.read(&batch).0.restarts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_is_listed_but_never_shown_is_held_in_the_end() {
+    let world = world().await;
+    world.network.script().hidden = LONG;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Held]);
+    assert_eq!(world.network.calls("create").len(), 1);
+}
