@@ -9,71 +9,24 @@ mod looking;
 mod run;
 mod searching;
 mod sending;
+mod steps;
 
 use std::sync::Arc;
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::{
     clip_publisher::{ClipPublisher, PublisherArguments},
     context::Context,
-    error::{ProviderError, Refused},
-    limiter::Permit,
-    model::{BatchStatus, PostRef},
+    messages::{BatchMessage, PollerMessage, PublisherMessage},
     poller::{Poller, PollerArguments},
-    ports::{Listing, Reading, Snapshot, Withdrawal},
+    ports::Snapshot,
     work::{Call, CallKind},
 };
 use run::{Children, Run};
 
 /// How many deaths of its children a batch's actor lives through before it gives up itself.
 const MAX_CHILD_DEATHS: u32 = 3;
-
-/// What a BatchActor hears. Answers name the clip and the attempt they answer; a stale one is ignored.
-#[derive(Debug)]
-pub enum BatchMessage {
-    /// Plan again: time has come, or something that was closed is open.
-    Wake,
-    /// A command row is durable; answers with the batch's status once it is applied.
-    Command(Option<RpcReplyPort<BatchStatus>>),
-    /// Look now at what the network was not asked about for a while.
-    Reconcile,
-    /// Start nothing more and stop when a call under way that changes the network is recorded.
-    Drain,
-    /// A permit to send a clip, or why there is none.
-    Permit(u32, Result<Permit, Refused>),
-    /// Media is ready, or not.
-    Prepared(u32, Result<Arc<str>, ProviderError>),
-    /// The create call ended; `None`: it was not made, because it could not leave in time.
-    Created(Call, Option<Result<PostRef, ProviderError>>),
-    /// A listing for an uncertain clip.
-    Listed(Call, Result<Listing, ProviderError>),
-    /// The end of a wish to withdraw.
-    Withdrawn(Call, Result<Withdrawal, ProviderError>),
-    /// A look at a post.
-    Looked(Look),
-}
-
-/// One look at a post.
-#[derive(Debug)]
-pub struct Look {
-    /// Of this clip.
-    pub clip: u32,
-    /// Of this attempt.
-    pub attempt: u32,
-    /// Which look it was, from 1.
-    pub number: u32,
-    /// Whether no further look follows before the timeout.
-    pub last: bool,
-    /// What the network said.
-    pub result: Result<Reading, ProviderError>,
-}
-
-impl std::fmt::Debug for Permit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Permit")
-    }
-}
 
 /// See the file's first paragraph.
 pub struct BatchActor;
@@ -148,7 +101,7 @@ async fn spawn_publisher(
     myself: &ActorRef<BatchMessage>,
     context: &Arc<Context>,
     snapshot: &Snapshot,
-) -> Result<ActorRef<crate::clip_publisher::PublisherMessage>, ActorProcessingErr> {
+) -> Result<ActorRef<PublisherMessage>, ActorProcessingErr> {
     let arguments = PublisherArguments {
         context: context.clone(),
         batch: myself.clone(),
@@ -164,7 +117,7 @@ async fn spawn_poller(
     myself: &ActorRef<BatchMessage>,
     context: &Arc<Context>,
     snapshot: &Snapshot,
-) -> Result<ActorRef<crate::poller::PollerMessage>, ActorProcessingErr> {
+) -> Result<ActorRef<PollerMessage>, ActorProcessingErr> {
     let arguments = PollerArguments {
         context: context.clone(),
         batch: myself.clone(),

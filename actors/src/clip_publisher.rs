@@ -8,28 +8,13 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::{
-    batch::BatchMessage,
     context::Context,
     error::{ProviderError, Verdict},
     limiter::{Permit, Priority},
+    messages::{BatchMessage, PublisherMessage},
     model::{AccountId, Network, PostRef, Request, Timestamp, code},
     work::Call,
 };
-
-/// What ClipPublisher is asked to do.
-#[derive(Debug)]
-pub enum PublisherMessage {
-    /// Make the media of this clip ready, beside everything else.
-    Prepare(u32, Arc<str>),
-    /// Wait for a permit to send this clip.
-    Permit(u32),
-    /// Create the post; the intent is durable since the instant given.
-    Create(Call, Request, Timestamp, Permit),
-    /// List the posts around the request's slot.
-    Find(Call, Request),
-    /// Take the post back.
-    Withdraw(Call, PostRef, Timestamp),
-}
 
 /// What a ClipPublisher is made of.
 #[allow(missing_docs, reason = "the types say it")]

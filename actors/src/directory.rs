@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use dashmap::DashMap;
 use ractor::{ActorId, ActorRef};
 
-use crate::{batch::BatchMessage, model::BatchId};
+use crate::{messages::BatchMessage, model::BatchId};
 
 /// BatchId -> living actor.
 #[derive(Default)]

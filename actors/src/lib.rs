@@ -12,6 +12,7 @@ pub mod events;
 pub mod find;
 pub mod lifecycle;
 pub mod limiter;
+pub mod messages;
 pub mod model;
 pub mod plan;
 pub mod poller;

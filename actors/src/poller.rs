@@ -9,10 +9,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
 
 use crate::{
-    batch::{BatchMessage, Look},
     context::Context,
     error::ProviderError,
     limiter::Priority,
+    messages::{BatchMessage, Look, PollerMessage, Watch},
     model::{AccountId, Network, PostRef, Timestamp},
     ports::Reading,
     schedule,
@@ -20,34 +20,6 @@ use crate::{
 
 /// A look that comes this much later than it was due was held up by others: that time does not count for the timeout.
 const HELD_UP: Duration = Duration::from_secs(3);
-
-/// A post to be watched until it is settled or its time is up.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Watch {
-    pub clip: u32,
-    pub attempt: u32,
-    pub post: PostRef,
-    pub slot: Timestamp,
-    /// Once a look at or after this instant is answered, no other follows.
-    pub deadline: Timestamp,
-    /// For a while after this a 404 means "not visible yet".
-    pub created_at: Timestamp,
-}
-
-/// What Poller is asked to do.
-#[derive(Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum PollerMessage {
-    /// Watch this post instead of any other.
-    Watch(Watch),
-    /// The look that was due has come (its number tells a stale timer).
-    Due(u64),
-    /// Look now at what is watched, unless it was answered just now.
-    LookNow,
-    /// One look at a timed-out post.
-    Once { clip: u32, attempt: u32, post: PostRef },
-}
 
 /// What a Poller is made of.
 #[allow(missing_docs, reason = "the types say it")]

@@ -12,9 +12,10 @@ use std::{
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::{
-    batch::{BatchActor, BatchMessage},
+    batch::BatchActor,
     context::Context,
     directory::Directory,
+    messages::BatchMessage,
     model::{BatchId, BatchStatus, Timestamp},
     ports::{Claim, Snapshot},
     schedule::FRESH,

@@ -6,10 +6,9 @@ use ractor::ActorProcessingErr;
 
 use super::{call, run::Run};
 use crate::{
-    clip_publisher::PublisherMessage,
     find::Search,
+    messages::{PollerMessage, PublisherMessage, Watch},
     plan::Act,
-    poller::{PollerMessage, Watch},
     schedule,
     work::CallKind,
 };

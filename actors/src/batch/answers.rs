@@ -11,8 +11,8 @@ use ractor::{ActorProcessingErr, RpcReplyPort};
 use super::run::Run;
 use crate::{
     error::{ProviderError, StoreError},
+    messages::PollerMessage,
     model::{BatchStatus, Timestamp, Trouble},
-    poller::PollerMessage,
     ports::{AttemptVerdict, AttemptWrite},
     work::Call,
 };

@@ -7,13 +7,13 @@ use std::{sync::Arc, time::Duration};
 
 use ractor::{ActorProcessingErr, ActorRef};
 
-use super::{BatchMessage, run::Run};
+use super::run::Run;
 use crate::{
-    clip_publisher::PublisherMessage,
     error::StoreError,
     events::Event,
     lifecycle::ClipEvent,
     limiter::Permit,
+    messages::{BatchMessage, PublisherMessage},
     model::{Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     schedule::LEASE_MARGIN,

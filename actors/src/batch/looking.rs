@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use super::{
-    Look,
     answers::{Outcome, attempt},
     run::Run,
 };
 use crate::{
     events::{self, WaitProgress},
     lifecycle::ClipEvent,
+    messages::Look,
     model::{BatchStatus, ClipStatus, Trouble, code},
     plan::late_look_due,
     ports::{AttemptVerdict, AttemptWrite, FailureKind, PublishFailure, Reading},

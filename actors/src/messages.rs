@@ -1,0 +1,103 @@
+//! What a batch's actor and its two children say to each other. The actors send and receive it; a message that is lost with
+//! a process is made again by the next plan.
+
+use std::sync::Arc;
+
+use ractor::RpcReplyPort;
+
+use crate::{
+    error::{ProviderError, Refused},
+    limiter::Permit,
+    model::{BatchStatus, PostRef, Request, Timestamp},
+    ports::{Listing, Reading, Withdrawal},
+    work::Call,
+};
+
+/// What a BatchActor hears. Answers name the clip and the attempt they answer; a stale one is ignored.
+#[derive(Debug)]
+pub enum BatchMessage {
+    /// Plan again: time has come, or something that was closed is open.
+    Wake,
+    /// A command row is durable; answers with the batch's status once it is applied.
+    Command(Option<RpcReplyPort<BatchStatus>>),
+    /// Look now at what the network was not asked about for a while.
+    Reconcile,
+    /// Start nothing more and stop when a call under way that changes the network is recorded.
+    Drain,
+    /// A permit to send a clip, or why there is none.
+    Permit(u32, Result<Permit, Refused>),
+    /// Media is ready, or not.
+    Prepared(u32, Result<Arc<str>, ProviderError>),
+    /// The create call ended; `None`: it was not made, because it could not leave in time.
+    Created(Call, Option<Result<PostRef, ProviderError>>),
+    /// A listing for an uncertain clip.
+    Listed(Call, Result<Listing, ProviderError>),
+    /// The end of a wish to withdraw.
+    Withdrawn(Call, Result<Withdrawal, ProviderError>),
+    /// A look at a post.
+    Looked(Look),
+}
+
+/// One look at a post.
+#[derive(Debug)]
+pub struct Look {
+    /// Of this clip.
+    pub clip: u32,
+    /// Of this attempt.
+    pub attempt: u32,
+    /// Which look it was, from 1.
+    pub number: u32,
+    /// Whether no further look follows before the timeout.
+    pub last: bool,
+    /// What the network said.
+    pub result: Result<Reading, ProviderError>,
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+/// What ClipPublisher is asked to do.
+#[derive(Debug)]
+pub enum PublisherMessage {
+    /// Make the media of this clip ready, beside everything else.
+    Prepare(u32, Arc<str>),
+    /// Wait for a permit to send this clip.
+    Permit(u32),
+    /// Create the post; the intent is durable since the instant given.
+    Create(Call, Request, Timestamp, Permit),
+    /// List the posts around the request's slot.
+    Find(Call, Request),
+    /// Take the post back.
+    Withdraw(Call, PostRef, Timestamp),
+}
+
+/// A post to be watched until it is settled or its time is up.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Watch {
+    pub clip: u32,
+    pub attempt: u32,
+    pub post: PostRef,
+    pub slot: Timestamp,
+    /// Once a look at or after this instant is answered, no other follows.
+    pub deadline: Timestamp,
+    /// For a while after this a 404 means "not visible yet".
+    pub created_at: Timestamp,
+}
+
+/// What Poller is asked to do.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum PollerMessage {
+    /// Watch this post instead of any other.
+    Watch(Watch),
+    /// The look that was due has come (its number tells a stale timer).
+    Due(u64),
+    /// Look now at what is watched, unless it was answered just now.
+    LookNow,
+    /// One look at a timed-out post.
+    Once { clip: u32, attempt: u32, post: PostRef },
+}
