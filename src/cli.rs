@@ -5,11 +5,14 @@
 
 mod batches;
 mod client;
+mod demo;
 mod error;
+mod event;
 mod help;
 mod output;
 mod progress;
 mod publish;
+mod sandbox;
 mod screen;
 mod serve;
 mod signals;
@@ -63,6 +66,12 @@ enum Command {
     /// Run the daemon until SIGTERM or Ctrl-C.
     #[command(after_help = help::SERVE)]
     Serve,
+    /// See it work: daemon and stand-in network in this process, five clips published live.
+    #[command(after_help = help::DEMO)]
+    Demo(demo::Demo),
+    /// Run a local stand-in for Metricool to rehearse against.
+    #[command(after_help = help::SANDBOX)]
+    Sandbox(sandbox::Sandbox),
     /// Publish the batch in a JSON file through a running daemon.
     #[command(after_help = help::PUBLISH)]
     Publish(publish::Publish),
@@ -131,6 +140,8 @@ fn run_in_a_runtime(cli: Cli) -> Result<Ending, CliError> {
 async fn run(cli: Cli) -> Result<Ending, CliError> {
     match cli.command {
         Command::Serve => serve::run(Config::load(cli.config.as_deref())?).await,
+        Command::Demo(demo) => demo.run().await,
+        Command::Sandbox(sandbox) => sandbox.run(Config::load(cli.config.as_deref())?).await,
         Command::Publish(publish) => publish.run(&cli.connection).await,
         Command::Watch { batch } => watch::run(&cli.connection, &batch).await,
         Command::Batches(batches) => batches.run(&cli.connection).await,

@@ -199,15 +199,12 @@ fn rules(config: &Config) -> Rules {
 }
 
 fn metricool_client(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> Result<Metricool, StartError> {
-    let options = metricool::Options {
-        base_url: config.metricool_url.clone(),
-        user_token: config.metricool_user_token.clone(),
-        user_id: config.metricool_user_id.clone(),
-        list_shows_published: match config.metricool_list_shows_published {
-            ListShowsPublished::Auto => metricool::ListShowsPublished::Auto,
-            ListShowsPublished::Yes => metricool::ListShowsPublished::Yes,
-            ListShowsPublished::No => metricool::ListShowsPublished::No,
-        },
+    let token = config.metricool_user_token.clone();
+    let mut options = metricool::Options::new(&config.metricool_url, token, &config.metricool_user_id);
+    options.list_shows_published = match config.metricool_list_shows_published {
+        ListShowsPublished::Auto => metricool::ListShowsPublished::Auto,
+        ListShowsPublished::Yes => metricool::ListShowsPublished::Yes,
+        ListShowsPublished::No => metricool::ListShowsPublished::No,
     };
     let client = providers::http_client(&config.metricool_url, config.metricool_max_in_flight)?;
     let facts = Arc::new(StoreFacts {

@@ -215,3 +215,6 @@ fn try_again_or_fail(clip: &mut Clip, trouble: Trouble, retry_at: Option<Timesta
         None => fail(clip, trouble),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{
     error::{ProviderError, Refused, Verdict},
-    model::{AccountId, Timestamp},
+    model::AccountId,
     ports::{Clock, Provider},
 };
 use gate::{Closed, Gates};
@@ -49,7 +49,7 @@ struct Inner {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     provider: Arc<dyn Provider>,
-    reopened: watch::Sender<u64>,
+    changed: watch::Sender<u64>,
 }
 
 struct State {
@@ -102,7 +102,7 @@ impl Limiter {
             state: Mutex::new(state),
             clock,
             provider,
-            reopened: watch::Sender::new(0),
+            changed: watch::Sender::new(0),
         }))
     }
 
@@ -165,9 +165,9 @@ impl Limiter {
         lock(&self.0).gates.parked(account)
     }
 
-    /// Changes each time that something which was closed opens again.
-    pub fn reopened(&self) -> watch::Receiver<u64> {
-        self.0.reopened.subscribe()
+    /// Changes each time that a credential is refused, or that something which was closed opens again.
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
     }
 
     /// Notes how a call ended: an outage, a throttle or a refusal closes, and a probe opens again.
@@ -181,10 +181,14 @@ impl Limiter {
         };
         let mut state = lock(&self.0);
         let begins = state.gates.close_token(reason);
-        if matches!(reason, Closed::TokenRefused) {
+        let refused = matches!(reason, Closed::TokenRefused);
+        if refused {
             state.queue.dismiss(Refused::Token, |_| true);
         }
         drop(state);
+        if refused {
+            self.0.changed.send_modify(|count| *count += 1);
+        }
         if begins {
             tracing::warn!(reason = %reason.as_str(), code = %error.code, "provider calls are held");
             tokio::spawn(probe_token(self.0.clone()));
@@ -198,6 +202,7 @@ impl Limiter {
         state.queue.dismiss(Refused::Brand, |waiting| waiting == account);
         drop(state);
         if begins {
+            self.0.changed.send_modify(|count| *count += 1);
             tracing::warn!(account = %account, "brand is refused, its calls are held");
             tokio::spawn(probe_brand(self.0.clone(), account.clone()));
         }
@@ -233,7 +238,7 @@ async fn probe_token(inner: Arc<Inner>) {
             serve(&inner, &mut state);
             drop(state);
             tracing::info!("provider calls go on");
-            inner.reopened.send_modify(|count| *count += 1);
+            inner.changed.send_modify(|count| *count += 1);
             return;
         }
     }
@@ -252,13 +257,5 @@ async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
     serve(&inner, &mut state);
     drop(state);
     tracing::info!(account = %account, "brand is accepted again");
-    inner.reopened.send_modify(|count| *count += 1);
-}
-
-/// The instant at which a throttle ends, for the reason shown on a clip.
-pub fn until(error: &ProviderError) -> Option<Timestamp> {
-    match error.verdict {
-        Verdict::Throttled(until) => Some(until),
-        Verdict::Rejected | Verdict::Unavailable | Verdict::Unauthorized(_) | Verdict::Unknown => None,
-    }
+    inner.changed.send_modify(|count| *count += 1);
 }

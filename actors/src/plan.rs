@@ -35,6 +35,8 @@ pub enum RowStep {
     Begin(u32),
     /// The clip is due, but its account is refused.
     Park(u32, Refused),
+    /// A clip is on its way and nobody can be asked about it, because the account is refused: the batch says so.
+    NoteRefusal(Refused),
     /// The batch comes to this end or stop.
     Settle(BatchStatus, Option<Trouble>),
     /// The last clip in flight of a cancelled batch is settled.
@@ -193,12 +195,19 @@ fn current(view: &View<'_>, clip: &Clip) -> Plan {
             None => plan.acts.push(Act::Prepare(clip.index)),
         },
         ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => {
+            if let Some(refused) = view.parked.filter(|_| !says_refused(view.batch.error.as_ref())) {
+                return Plan::row(RowStep::NoteRefusal(refused));
+            }
             follow(view, clip, &mut plan);
             ahead(view, clip, &mut plan);
         }
         ClipStatus::Held | ClipStatus::Published | ClipStatus::Failed | ClipStatus::Cancelled => {}
     }
     plan
+}
+
+fn says_refused(error: Option<&Trouble>) -> bool {
+    error.is_some_and(|error| &*error.code == code::ACCOUNT_UNAUTHORIZED)
 }
 
 fn send(work: &Work, clip: &Clip, plan: &mut Plan) {

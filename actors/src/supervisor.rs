@@ -38,8 +38,8 @@ pub enum SupervisorMessage {
     Command(BatchId, RpcReplyPort<BatchStatus>),
     /// Ask the network about this batch if that was not done just now.
     Reconcile(BatchId),
-    /// Something that was closed is open again: every batch plans.
-    Reopened,
+    /// A credential is refused, or something that was closed is open again: every batch plans.
+    AccountsChanged,
     /// Start nothing more, let calls under way be recorded, give the leases back, answer, stop.
     Drain(RpcReplyPort<()>),
 }
@@ -52,6 +52,8 @@ pub struct SupervisorState {
     context: Arc<Context>,
     directory: Arc<Directory>,
     batches: HashMap<ActorId, BatchId>,
+    /// Batches whose lease is this node's but whose actor is gone, because they could not be claimed anew at once.
+    orphans: Vec<BatchId>,
     renewed_at: Timestamp,
     draining: Option<RpcReplyPort<()>>,
 }
@@ -72,13 +74,14 @@ impl Actor for Supervisor {
             context,
             directory,
             batches: HashMap::new(),
+            orphans: Vec::new(),
             renewed_at,
             draining: None,
         };
         state.renew().await;
         myself.cast(SupervisorMessage::Claim)?;
         myself.send_interval(SWEEP, || SupervisorMessage::Sweep);
-        wake_on_reopening(&state.context, &myself);
+        wake_on_account_changes(&state.context, &myself);
         Ok(state)
     }
 
@@ -99,7 +102,7 @@ impl Actor for Supervisor {
                 state.tell(&myself, batch, BatchMessage::Command(Some(reply))).await?;
             }
             SupervisorMessage::Reconcile(batch) => state.tell(&myself, batch, BatchMessage::Reconcile).await?,
-            SupervisorMessage::Reopened => state.tell_all(|| BatchMessage::Wake),
+            SupervisorMessage::AccountsChanged => state.tell_all(|| BatchMessage::Wake),
             SupervisorMessage::Drain(reply) => state.drain(&myself, reply).await,
         }
         Ok(())
@@ -132,12 +135,12 @@ pub fn nudge(supervisor: &ActorRef<SupervisorMessage>, directory: &Directory) {
     }
 }
 
-fn wake_on_reopening(context: &Context, myself: &ActorRef<SupervisorMessage>) {
-    let mut reopened = context.limiter.reopened();
+fn wake_on_account_changes(context: &Context, myself: &ActorRef<SupervisorMessage>) {
+    let mut changed = context.limiter.changed();
     let myself = myself.clone();
     tokio::spawn(async move {
-        while reopened.changed().await.is_ok() {
-            if myself.cast(SupervisorMessage::Reopened).is_err() {
+        while changed.changed().await.is_ok() {
+            if myself.cast(SupervisorMessage::AccountsChanged).is_err() {
                 return;
             }
         }
@@ -149,6 +152,9 @@ impl SupervisorState {
         let now = self.context.now();
         if now.since(self.renewed_at) >= self.context.rules.lease / 3 {
             self.renew().await;
+        }
+        for batch in std::mem::take(&mut self.orphans) {
+            self.respawn(myself, batch).await?;
         }
         self.claim_due(myself).await
     }
@@ -172,19 +178,34 @@ impl SupervisorState {
             return Ok(());
         }
         let taken = self.claim(myself, Claim::Due(wanted), BatchMessage::Wake).await?;
-        if taken == wanted {
+        if taken == Some(wanted) {
             myself.cast(SupervisorMessage::Claim)?;
         }
         Ok(())
     }
 
+    async fn respawn(
+        &mut self,
+        myself: &ActorRef<SupervisorMessage>,
+        batch: BatchId,
+    ) -> Result<(), ActorProcessingErr> {
+        let claimed = self
+            .claim(myself, Claim::Respawn(batch.clone()), BatchMessage::Wake)
+            .await?;
+        if claimed.is_none() {
+            self.orphans.push(batch);
+        }
+        Ok(())
+    }
+
     /// Claims, and spawns an actor for each batch taken; the first of them hears `first`, the others just begin.
+    /// `None` if the store could not be used.
     async fn claim(
         &mut self,
         myself: &ActorRef<SupervisorMessage>,
         what: Claim,
         first: BatchMessage,
-    ) -> Result<usize, ActorProcessingErr> {
+    ) -> Result<Option<usize>, ActorProcessingErr> {
         let now = self.context.now();
         let until = now + self.context.rules.lease;
         match self.context.store.claim(&self.context.node, what, now, until).await {
@@ -195,11 +216,11 @@ impl SupervisorState {
                     self.spawn(myself, snapshot, first.take().unwrap_or(BatchMessage::Wake))
                         .await?;
                 }
-                Ok(count)
+                Ok(Some(count))
             }
             Err(error) => {
                 tracing::error!(%error, "batches cannot be claimed, trying again at the next sweep");
-                Ok(0)
+                Ok(None)
             }
         }
     }
@@ -266,7 +287,7 @@ impl SupervisorState {
             return self.finish_drain(myself).await;
         }
         if claim_again {
-            self.claim(myself, Claim::Respawn(batch), BatchMessage::Wake).await?;
+            self.respawn(myself, batch).await?;
         }
         if self.directory.len() + 1 == self.context.rules.max_batches {
             myself.cast(SupervisorMessage::Claim)?;

@@ -4,6 +4,7 @@
 //! Tests of this crate and of its users build a [`World`]. [`World::crash`] is a death: actors are gone, rows are not.
 
 mod network;
+mod rows;
 mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -20,8 +21,9 @@ use crate::{
     supervisor::{Supervisor, SupervisorMessage},
 };
 
-pub use network::{Fault, Network, Post};
-pub use store::{AttemptRow, MemoryStore, NewBatch};
+pub use network::{Fault, Network, Post, Script};
+pub use rows::{AttemptRow, NewBatch};
+pub use store::MemoryStore;
 
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);

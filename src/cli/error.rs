@@ -24,6 +24,8 @@ pub(super) enum CliError {
     Signals(io::Error),
     #[error("{0} came again: ended at once, without waiting for what was under way")]
     Interrupted(&'static str),
+    #[error("the sandbox failed: {0}")]
+    Sandbox(io::Error),
     #[error("the supervisor died: the process ends so that it is started again and its batches go on")]
     Died,
     #[error("cannot write the output: {0}")]

@@ -2,6 +2,7 @@
 
 pub(super) const STORYCLIP: &str = "\
 Examples:
+  storyclip demo                         see it work, without any account
   storyclip serve                        run the daemon (settings: storyclip config)
   storyclip publish clips.json --watch   publish a batch and follow it
   storyclip batches --user u1            what is under way
@@ -56,3 +57,22 @@ pub(super) const CONFIG: &str = "\
 Examples:
   storyclip config --config storyclip.toml
   storyclip config --defaults > storyclip.toml  every setting, explained";
+
+pub(super) const DEMO: &str = "\
+Example:
+  storyclip demo --exit-when-done
+
+Everything happens on this machine: a daemon on a temporary database, the sandbox in place of Metricool. The \
+daemon takes port 8080 if that is free. Ctrl-C ends it and removes its files. To look inside, set STORYCLIP_LOG \
+(off by default here); all other settings of the environment are left out.
+
+Exit codes: 0 done, 1 something did not start, 3 (with --exit-when-done) not every clip was published.";
+
+pub(super) const SANDBOX: &str = "\
+Examples:
+  storyclip sandbox                                           whole minutes, as the real one
+  storyclip sandbox --granularity-seconds 0 --confirm-ms 50..300
+
+It speaks Metricool's API under /api and takes any token. GET /_sandbox/posts lists what went live, POST \
+/_sandbox/faults sets what goes wrong, GET /_sandbox/faults shows the knobs. A daemon must be given the same \
+granularity (STORYCLIP_METRICOOL_GRANULARITY_SECONDS).";

@@ -2,95 +2,10 @@
 
 use serde::Deserialize;
 
-/// The body of a message on the stream (API.md, live events).
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(super) struct Event {
-    pub(super) r#type: Kind,
-    pub(super) current: Option<u32>,
-    total: u32,
-    published: u32,
-    errors: u32,
-    current_story: Option<String>,
-    pub(super) status: String,
-    wait_progress: Option<WaitProgress>,
-    error: Option<String>,
-    late: bool,
-}
-
-/// The `type` of a message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Kind {
-    /// First of each connection.
-    Connected,
-    /// A clip moved.
-    Progress,
-    /// The batch is done.
-    Completed,
-    /// The batch was cancelled and nothing is in flight any more.
-    Cancelled,
-    /// The batch stopped.
-    Error,
-    /// Of a newer daemon.
-    #[default]
-    #[serde(other)]
-    Unknown,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct WaitProgress {
-    elapsed: u64,
-    total: u64,
-    attempt: u32,
-    current_status: String,
-}
-
-impl Event {
-    /// Whether the clip it is about is done.
-    pub(super) fn settles_a_clip(&self) -> bool {
-        self.r#type == Kind::Progress && matches!(&*self.status, "published" | "failed" | "cancelled")
-    }
-
-    /// Whether it is a tick while a confirmation is waited for, which changes nothing.
-    pub(super) fn is_tick(&self) -> bool {
-        self.wait_progress.is_some()
-    }
-
-    /// `2/5 clip_2: waiting for confirmation, 7 of 90 s`: the clip and where it is, for a person.
-    pub(super) fn clip_line(&self) -> Option<String> {
-        let current = self.current?;
-        let story = self.current_story.as_deref().unwrap_or("clip");
-        Some(format!("{current}/{} {story}: {}", self.total, self.clip_state()))
-    }
-
-    fn clip_state(&self) -> String {
-        let state = match (&*self.status, &self.wait_progress) {
-            (_, Some(wait)) => {
-                let said = if wait.current_status.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {}", wait.current_status)
-                };
-                return format!(
-                    "waiting for confirmation, {} of {} s (look {}{said})",
-                    wait.elapsed, wait.total, wait.attempt
-                );
-            }
-            ("waiting" | "waiting_confirmation", None) => "sent, waiting for confirmation",
-            ("retrying", None) => "will be tried again",
-            ("queued", None) => "held back for now",
-            ("held", None) => "held, a person must decide",
-            ("published", None) if self.late => "published late, after its timeout",
-            (word, None) => word,
-        };
-        match &self.error {
-            Some(error) => format!("{state}: {error}"),
-            None => state.to_owned(),
-        }
-    }
-}
+use super::{
+    Ending,
+    event::{Event, Kind},
+};
 
 /// The part of `GET /api/metricool/status` that a watcher needs.
 #[derive(Clone, Debug, Deserialize)]
@@ -186,9 +101,18 @@ impl Progress {
     }
 
     /// Whether it ended with every clip live.
-    pub(super) fn all_published(&self) -> bool {
+    fn all_published(&self) -> bool {
         let completed = self.end.as_ref().is_some_and(|end| end.status == "completed");
         completed && self.total > 0 && self.published == self.total
+    }
+
+    /// What a command that watched it ends with.
+    pub(super) fn ending(&self) -> Ending {
+        if self.all_published() {
+            Ending::Done
+        } else {
+            Ending::NotAllPublished
+        }
     }
 
     /// `completed: 4 published, 1 failed of 5`: the last line.
@@ -226,33 +150,6 @@ mod tests {
         r#"{"type":"connected","batchId":"b","status":"processing","published":0,"errors":0,"total":2}"#;
     const COMPLETED: &str =
         r#"{"type":"completed","batchId":"b","status":"completed","published":2,"errors":0,"total":2}"#;
-
-    #[test]
-    fn a_clip_line_says_where_the_clip_is() {
-        let lines = [
-            (
-                r#"{"type":"progress","current":1,"total":5,"currentStory":"a","status":"uploading"}"#,
-                "1/5 a: uploading",
-            ),
-            (
-                r#"{"type":"progress","current":2,"total":5,"currentStory":"b","status":"waiting",
-                   "waitProgress":{"elapsed":7,"total":90,"attempt":4,"currentStatus":"PENDING"}}"#,
-                "2/5 b: waiting for confirmation, 7 of 90 s (look 4, PENDING)",
-            ),
-            (
-                r#"{"type":"progress","current":3,"total":5,"currentStory":"c","status":"failed","error":"too long"}"#,
-                "3/5 c: failed: too long",
-            ),
-            (
-                r#"{"type":"progress","current":3,"total":5,"currentStory":"c","status":"published","late":true}"#,
-                "3/5 c: published late, after its timeout",
-            ),
-        ];
-        for (json, line) in lines {
-            assert_eq!(event(json).clip_line().as_deref(), Some(line));
-        }
-        assert_eq!(event(CONNECTED).clip_line(), None);
-    }
 
     #[test]
     fn all_published_needs_the_word_completed_and_every_clip() {

@@ -84,7 +84,8 @@ pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<Str
         posts,
         ..
     } = accepted;
-    Output.line(&format!("{batch_id} {status}, {} clips", posts.total))?;
+    let clips = if posts.total == 1 { "clip" } else { "clips" };
+    Output.line(&format!("{batch_id} {status}, {} {clips}", posts.total))?;
     Ok(batch_id)
 }
 

@@ -4,10 +4,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::{
-    CliError, Output,
-    progress::{Event, Progress},
-};
+use super::{CliError, Output, event::Event, progress::Progress};
 
 const BATCH: &str = "{wide_bar} {pos}/{len} clips{msg}";
 const CLIP: &str = "{spinner} {wide_msg} {elapsed}";

@@ -131,6 +131,7 @@ pub(super) fn may_pass(error: &CliError) -> bool {
         | CliError::Start(_)
         | CliError::Signals(_)
         | CliError::Interrupted(_)
+        | CliError::Sandbox(_)
         | CliError::Died
         | CliError::Output(_)
         | CliError::Input { .. }

@@ -4,18 +4,14 @@ use super::{
     Connection, Ending,
     client::Client,
     error::CliError,
-    progress::{Event, Progress},
+    event::Event,
+    progress::Progress,
     screen::Screen,
     subscription::{Step, Subscription, may_pass},
 };
 
 pub(super) async fn run(connection: &Connection, batch: &str) -> Result<Ending, CliError> {
-    let progress = follow(&Client::new(connection)?, batch).await?;
-    Ok(if progress.all_published() {
-        Ending::Done
-    } else {
-        Ending::NotAllPublished
-    })
+    Ok(follow(&Client::new(connection)?, batch).await?.ending())
 }
 
 /// Shows the batch live and gives its last state. Connections that break are taken up again.

@@ -24,7 +24,10 @@ pub struct FieldError {
 
 /// What is told to a client whose request was not carried out.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub struct Problem(Box<Content>);
+
+#[derive(Clone, Debug)]
+struct Content {
     status: StatusCode,
     code: Cow<'static, str>,
     error: Cow<'static, str>,
@@ -53,7 +56,7 @@ struct Body<'a> {
 impl Problem {
     /// A problem with its stable upper-snake code and a short text.
     pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, error: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Content {
             status,
             code: code.into(),
             error: error.into(),
@@ -61,7 +64,7 @@ impl Problem {
             errors: Vec::new(),
             current_status: None,
             header: None,
-        }
+        }))
     }
 
     /// 400 about one parameter, header or field.
@@ -96,49 +99,50 @@ impl Problem {
 
     /// A longer sentence than the short text.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        self.0.detail = Some(detail.into());
         self
     }
 
     /// The list of wrong fields.
     pub fn errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+        self.0.errors = errors;
         self
     }
 
     /// The status that makes a command impossible.
     pub fn current_status(mut self, status: BatchStatus) -> Self {
-        self.current_status = Some(status);
+        self.0.current_status = Some(status);
         self
     }
 
     /// A header that goes with the answer.
     pub fn header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, HeaderValue::from_static(value)));
+        self.0.header = Some((name, HeaderValue::from_static(value)));
         self
     }
 
     /// Writes the answer. `instance` is the request's path without its query, which may hold a key.
     pub fn render(&self, instance: &str) -> Response {
+        let content = &self.0;
         let body = Body {
             r#type: "about:blank",
-            title: self.status.canonical_reason().unwrap_or("Error"),
-            status: self.status.as_u16(),
-            detail: self.detail.as_deref().unwrap_or(&self.error),
+            title: content.status.canonical_reason().unwrap_or("Error"),
+            status: content.status.as_u16(),
+            detail: content.detail.as_deref().unwrap_or(&content.error),
             instance,
-            error: &self.error,
-            code: &self.code,
-            errors: &self.errors,
-            current_status: self.current_status,
+            error: &content.error,
+            code: &content.code,
+            errors: &content.errors,
+            current_status: content.current_status,
         };
-        let mut response = (self.status, Json(body)).into_response();
+        let mut response = (content.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some((name, value)) = &self.header {
+        if let Some((name, value)) = &content.header {
             headers.insert(name.clone(), value.clone());
         }
         response
@@ -161,7 +165,7 @@ impl From<StoreError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = self.status.into_response();
+        let mut response = self.0.status.into_response();
         response.extensions_mut().insert(self);
         response
     }

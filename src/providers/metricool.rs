@@ -33,12 +33,6 @@ use self::{
 };
 use crate::providers::Facts;
 
-/// For most calls; Metricool usually answers within a second.
-const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// For normalise and create, which may fetch media.
-const SLOW_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// How far around a slot posts are listed.
 const WINDOW: Duration = Duration::from_secs(30 * 60);
 
@@ -56,6 +50,25 @@ pub struct Options {
     pub user_id: String,
     /// Whether the list is known to show published posts.
     pub list_shows_published: ListShowsPublished,
+    /// How long an answer is waited for; Metricool usually answers within a second. It must stay below `find_settle`, or
+    /// a create call could still be under way when its absence is believed.
+    pub timeout: Duration,
+    /// The same for normalise, which may fetch media and can be repeated.
+    pub slow_timeout: Duration,
+}
+
+impl Options {
+    /// An account reached at this address, with what is otherwise the rule.
+    pub fn new(base_url: impl Into<String>, user_token: SecretString, user_id: impl Into<String>) -> Self {
+        Self {
+            base_url: base_url.into(),
+            user_token,
+            user_id: user_id.into(),
+            list_shows_published: ListShowsPublished::Auto,
+            timeout: Duration::from_secs(30),
+            slow_timeout: Duration::from_secs(60),
+        }
+    }
 }
 
 /// Options that no call could be made with.
@@ -75,6 +88,8 @@ pub struct Metricool {
     base: Url,
     token: header::HeaderValue,
     user_id: String,
+    timeout: Duration,
+    slow_timeout: Duration,
     shows_published: ShowsPublished,
     clock: Arc<dyn Clock>,
 }
@@ -108,6 +123,8 @@ impl Metricool {
             base,
             token,
             user_id: options.user_id,
+            timeout: options.timeout,
+            slow_timeout: options.slow_timeout,
             shows_published,
             clock,
         })
@@ -128,7 +145,7 @@ impl Metricool {
         self.http
             .request(method, url)
             .header("X-Mc-Auth", self.token.clone())
-            .timeout(TIMEOUT)
+            .timeout(self.timeout)
     }
 
     async fn send(&self, call: Call, request: RequestBuilder) -> Result<Answer, ProviderError> {
@@ -224,7 +241,7 @@ impl Provider for Metricool {
             .request(Method::GET, &["actions", "normalize", "image", "url"], Some(account))
             .query(&[("url", url)])
             .header(header::ACCEPT, "*/*")
-            .timeout(SLOW_TIMEOUT);
+            .timeout(self.slow_timeout);
         let answer = self.send(Call::Brand, request).await?;
         let media = std::str::from_utf8(&answer.body).ok().and_then(wire::media_url);
         media.map(Into::into).ok_or_else(|| answer.unreadable("media URL"))
@@ -234,7 +251,7 @@ impl Provider for Metricool {
         let post = self
             .request(Method::POST, &["v2", "scheduler", "posts"], Some(account))
             .header(header::ACCEPT, "application/json")
-            .timeout(SLOW_TIMEOUT)
+            .timeout(self.timeout)
             .json(&wire::NewPost::of(request));
         let answer = self.send(Call::Create, post).await?;
         let created = wire::post(&answer.body).as_ref().and_then(post_ref);
@@ -290,7 +307,7 @@ impl Provider for Metricool {
         let proof_until = slot - WITHDRAW_PROOF;
         let delete = self
             .request(Method::DELETE, &path, Some(account))
-            .timeout(TIMEOUT.min(proof_until.since(now)));
+            .timeout(self.timeout.min(proof_until.since(now)));
         match self.send(Call::Brand, delete).await {
             Ok(answer) if wire::deleted(&answer.body) && self.clock.now() <= proof_until => Ok(Withdrawal::Withdrawn),
             Ok(_) => self.proof_of_withdrawal(account, network, &post.id, slot).await,

@@ -19,11 +19,12 @@ use super::{
     World,
     answer::{self, Problem},
     dates::{instant, zone},
-    faults::{End, Gate, Luck},
+    faults::{End, Gate},
+    ledger::Commission,
     line::Line,
     post::State as PostState,
     route::Route,
-    scheduled_post::{self, Wanted},
+    scheduled_post,
 };
 
 /// Largest body that is read, in bytes.
@@ -70,12 +71,12 @@ pub(super) async fn answer(
         return Problem::new(413, "The body is too large or was not sent whole").into_response();
     };
     let params = Query::<Params>::try_from_uri(&parts.uri).map(|Query(params)| params);
-    let media = match (&params, route) {
+    let media = || match (&params, route) {
         (Ok(params), Route::Normalize) => params.url.clone(),
-        (_, Route::Create) => first_media(&body),
+        (_, Route::Create | Route::Update) => first_media(&body),
         _ => None,
     };
-    match world.faults.gate(route, media.as_deref()) {
+    match world.faults.gate(route, media) {
         Gate::Open => {}
         Gate::Away(status) => return Problem::new(status, "Service Unavailable").into_response(),
         Gate::Throttled(retry_after_s) => return Problem::throttled(retry_after_s).into_response(),
@@ -95,7 +96,7 @@ pub(super) async fn answer(
     if let Err(problem) = admit(&world, route, &visit.params) {
         return problem.into_response();
     }
-    let answered = dispatch(&world, route, id, visit, media).await;
+    let answered = dispatch(&world, route, id, visit).await;
     answered.unwrap_or_else(IntoResponse::into_response)
 }
 
@@ -128,19 +129,13 @@ fn admit(world: &World, route: Route, params: &Params) -> Result<(), Problem> {
     Ok(())
 }
 
-async fn dispatch(
-    world: &Arc<World>,
-    route: Route,
-    id: Option<i64>,
-    visit: Visit,
-    media: Option<String>,
-) -> Result<Response, Problem> {
+async fn dispatch(world: &Arc<World>, route: Route, id: Option<i64>, visit: Visit) -> Result<Response, Problem> {
     let delay = world.faults.delay(route);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     // A create's page is part of its luck, since its post is made all the same.
-    if !matches!(route, Route::Create | Route::Update) && world.faults.page(route, media.as_deref()) {
+    if !matches!(route, Route::Create | Route::Update) && world.faults.page(route, visit.params.url.as_deref()) {
         return Ok(answer::page());
     }
     match route {
@@ -193,9 +188,16 @@ async fn create(world: &Arc<World>, route: Route, visit: Visit, replaces: Option
     let luck = world.faults.luck(route, wanted.media.first().map(String::as_str));
     let ticket = world.ledger().arrive(visit.brand(), &wanted, &luck.end, now);
     let (delay, commit_after, end) = (luck.delay, luck.commit_after, luck.end.clone());
+    let commission = Commission {
+        ticket,
+        brand: visit.brand().to_owned(),
+        wanted,
+        luck,
+        replaces,
+    };
     let commit = {
-        let (world, brand) = (world.clone(), visit.brand().to_owned());
-        move || made(&world, ticket, brand, wanted, luck, replaces)
+        let world = world.clone();
+        move || made(&world, commission)
     };
     if delay.is_zero() {
         return Ok(ending(&end, commit(), &visit.line));
@@ -211,20 +213,13 @@ async fn create(world: &Arc<World>, route: Route, visit: Visit, replaces: Option
 }
 
 /// Commits, if the luck says so, and gives the answer of an undisturbed call.
-fn made(
-    world: &World,
-    ticket: super::ledger::Ticket,
-    brand: String,
-    wanted: Wanted,
-    luck: Luck,
-    replaces: Option<i64>,
-) -> Response {
-    if !luck.end.commits() {
+fn made(world: &World, commission: Commission) -> Response {
+    if !commission.luck.end.commits() {
         return answer::page();
     }
     let now = world.clock.now();
     let mut ledger = world.ledger();
-    let post = ledger.commit(ticket, brand, wanted, luck, replaces, world.dates, now);
+    let post = ledger.commit(commission, world.dates, now);
     answer::enveloped(&post.body(now), json!({}))
 }
 

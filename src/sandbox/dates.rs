@@ -39,6 +39,9 @@ pub(super) fn slot(
 }
 
 pub(super) fn zone(field: &str, name: &str) -> Result<TimeZone, Problem> {
+    if name == "UTC" {
+        return Ok(TimeZone::UTC);
+    }
     TimeZone::get(name).map_err(|_| Problem::field(field, format!("Unknown time-zone ID: {name}")))
 }
 

@@ -206,6 +206,8 @@ details! {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use rand::SeedableRng;
 
     use super::*;

@@ -193,14 +193,18 @@ impl Faults {
         *self.lock() = (self.base.clone(), generator(self.base.seed));
     }
 
-    /// What befalls a request at the door. `media` is its media URL, where it has one.
-    pub(super) fn gate(&self, route: Route, media: Option<&str>) -> Gate {
+    /// What befalls a request at the door. `media` gives its media URL, where it has one.
+    pub(super) fn gate(&self, route: Route, media: impl FnOnce() -> Option<String>) -> Gate {
         let mut now = self.lock();
         let (settings, rng) = &mut *now;
-        if let Some(away) = strikes(&mut settings.unavailable, rng, route, media) {
+        if settings.unavailable.is_none() && settings.throttle.is_none() {
+            return Gate::Open;
+        }
+        let media = media();
+        if let Some(away) = strikes(&mut settings.unavailable, rng, route, media.as_deref()) {
             return Gate::Away(away.status);
         }
-        match strikes(&mut settings.throttle, rng, route, media) {
+        match strikes(&mut settings.throttle, rng, route, media.as_deref()) {
             Some(throttle) => Gate::Throttled(throttle.retry_after_s),
             None => Gate::Open,
         }

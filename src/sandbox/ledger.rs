@@ -7,7 +7,7 @@ use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 
 use super::{
-    dates::{Dates, wall_clock},
+    dates::{Dates, wall_clock, zone},
     faults::{End, Luck},
     post::{Gone, Post, State},
     scheduled_post::Wanted,
@@ -75,9 +75,20 @@ pub struct LedgerView {
     pub counts: Counts,
 }
 
-/// A create request that is to be committed later.
+/// A create request's place in the order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket(usize);
+
+/// A valid create or update that is to be committed, now or later.
+#[derive(Debug)]
+pub(super) struct Commission {
+    pub(super) ticket: Ticket,
+    pub(super) brand: String,
+    pub(super) wanted: Wanted,
+    pub(super) luck: Luck,
+    /// The post that leaves the planner for it and hands on its `uuid`.
+    pub(super) replaces: Option<i64>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -107,22 +118,20 @@ impl Ledger {
         Ticket(self.cleared.1 + self.creates.len() - 1)
     }
 
-    /// Makes the post; `replaces` leaves the planner with the same `uuid`.
-    pub(super) fn commit(
-        &mut self,
-        ticket: Ticket,
-        brand: String,
-        wanted: Wanted,
-        luck: Luck,
-        replaces: Option<i64>,
-        dates: Dates,
-        now: Timestamp,
-    ) -> &Post {
+    /// Makes the post.
+    pub(super) fn commit(&mut self, commission: Commission, dates: Dates, now: Timestamp) -> &Post {
+        let Commission {
+            ticket,
+            brand,
+            wanted,
+            luck,
+            replaces,
+        } = commission;
         let at = self.posts.len();
         let id = FIRST_ID + (self.cleared.0 + at) as i64;
         let mut uuid = luck.uuid;
         if let Some(old) = replaces
-            .and_then(|old| self.slot_of(old))
+            .and_then(|old| self.index_of(old))
             .and_then(|old| self.posts.get_mut(old))
         {
             old.gone = Some(Gone {
@@ -138,7 +147,7 @@ impl Ledger {
         {
             create.id = Some(id);
         }
-        let zone = TimeZone::get(&wanted.zone).unwrap_or(TimeZone::UTC);
+        let zone = zone("publicationDate", &wanted.zone).unwrap_or(TimeZone::UTC);
         let creation_date = wall_clock(now.round_down(dates.granularity), &zone);
         self.posts.push(Post {
             id,
@@ -153,7 +162,7 @@ impl Ledger {
         &self.posts[at]
     }
 
-    fn slot_of(&self, id: i64) -> Option<usize> {
+    fn index_of(&self, id: i64) -> Option<usize> {
         usize::try_from(id - FIRST_ID)
             .ok()?
             .checked_sub(self.cleared.0)
@@ -163,13 +172,13 @@ impl Ledger {
     /// A post of this brand that can be read now.
     pub(super) fn get(&self, brand: &str, id: i64, now: Timestamp) -> Option<&Post> {
         self.posts
-            .get(self.slot_of(id)?)
+            .get(self.index_of(id)?)
             .filter(|post| post.brand == brand && post.readable(now))
     }
 
     /// Removes a post from the planner; false if there is none.
     pub(super) fn delete(&mut self, brand: &str, id: i64, now: Timestamp) -> bool {
-        let post = self.slot_of(id).and_then(|index| self.posts.get_mut(index));
+        let post = self.index_of(id).and_then(|index| self.posts.get_mut(index));
         match post.filter(|post| post.brand == brand && post.readable(now)) {
             Some(post) => {
                 post.gone = Some(Gone {

@@ -144,6 +144,8 @@ fn kind(field: &str, given: Option<String>, valid: &[&str]) -> Result<String, Pr
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::time::Duration;
 
     use serde_json::{Value, json};

@@ -170,27 +170,55 @@ impl Committer {
             Some(conn) => conn,
             None => open::connect(self.dialect, &self.options).await?,
         };
-        let mut taken = Vec::new();
-        let transaction = transact(&mut conn, &self.texts, &self.orphans, ops, &mut taken);
-        let result = match self.dialect {
-            Dialect::Sqlite => transaction.await,
-            Dialect::Postgres => match tokio::time::timeout(DRAIN_TIMEOUT, transaction).await {
-                Ok(result) => result,
-                Err(_) => Err(Fault::InDoubt("the server did not answer in time".into())),
-            },
+        let mut written = None;
+        let transaction = transact(&mut conn, &self.texts, &self.orphans, ops, &mut written);
+        let result = match (in_time(self.dialect, transaction).await, written) {
+            (Ok(()), Some(outcome)) => Ok(outcome),
+            (Ok(()), None) => Err(Fault::Gone("a transaction without an outcome".into())),
+            (Err(Fault::InDoubt(reason)), Some(outcome)) => {
+                drop(conn);
+                return self.clear_doubt(ops, outcome, reason).await;
+            }
+            (Err(fault), _) => Err(fault),
         };
         match &result {
-            Ok(_) => {
-                self.orphans.clear();
-                if std::mem::replace(&mut self.down, false) {
-                    tracing::info!("database available again");
-                }
-                self.conn = Some(conn);
-            }
+            Ok(_) => self.committed(conn),
             Err(Fault::Missed(_) | Fault::Refused(_) | Fault::Passing(_)) => self.conn = Some(conn),
-            Err(Fault::Gone(_) | Fault::InDoubt(_)) => self.orphans.extend(taken),
+            Err(Fault::Gone(_) | Fault::InDoubt(_)) => {}
         }
         result
+    }
+
+    /// The answer of a COMMIT was lost: a new connection shows whether the events of the drain are there.
+    async fn clear_doubt(&mut self, ops: &[Op], outcome: Outcome, reason: String) -> Result<Outcome, Fault> {
+        let look = async {
+            let mut conn = open::connect(self.dialect, &self.options).await?;
+            let landed = drain::landed(&mut conn, &self.texts, ops, &outcome).await?;
+            Ok((conn, landed))
+        };
+        match in_time(self.dialect, look).await {
+            Ok((conn, Some(true))) => {
+                tracing::info!(%reason, "answer of a commit was lost, it is durable");
+                self.committed(conn);
+                Ok(outcome)
+            }
+            Ok((conn, Some(false))) => {
+                self.conn = Some(conn);
+                Err(Fault::Gone(reason))
+            }
+            Ok((_, None)) | Err(_) => {
+                self.orphans.extend(outcome.taken.into_values().flatten());
+                Err(Fault::InDoubt(reason))
+            }
+        }
+    }
+
+    fn committed(&mut self, conn: AnyConnection) {
+        self.conn = Some(conn);
+        self.orphans.clear();
+        if std::mem::replace(&mut self.down, false) {
+            tracing::info!("database available again");
+        }
     }
 
     /// After the commit: the listener first, then the waiters.
@@ -220,19 +248,30 @@ impl Committer {
     }
 }
 
+/// Waits for a server only so long; a file is always answered.
+async fn in_time<T>(dialect: Dialect, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    match dialect {
+        Dialect::Sqlite => work.await,
+        Dialect::Postgres => match tokio::time::timeout(DRAIN_TIMEOUT, work).await {
+            Ok(result) => result,
+            Err(_) => Err(Fault::InDoubt("the server did not answer in time".into())),
+        },
+    }
+}
+
+/// The outcome is in `written` before the COMMIT is sent.
 async fn transact(
     conn: &mut AnyConnection,
     texts: &Texts,
     orphans: &[Lease],
     ops: &[Op],
-    taken: &mut Vec<Lease>,
-) -> Result<Outcome, Fault> {
+    written: &mut Option<Outcome>,
+) -> Result<(), Fault> {
     let mut tx = conn.begin().await?;
     match drain::run(&mut tx, texts, orphans, ops).await {
         Ok(outcome) => {
-            taken.extend(outcome.taken.values().flatten().cloned());
-            tx.commit().await.map_err(|error| Fault::InDoubt(error.to_string()))?;
-            Ok(outcome)
+            *written = Some(outcome);
+            tx.commit().await.map_err(|error| Fault::InDoubt(error.to_string()))
         }
         Err(fault) => {
             tx.rollback().await.map_err(|error| Fault::Gone(error.to_string()))?;

@@ -85,3 +85,13 @@ pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Lease], ops
     }
     Ok(outcome)
 }
+
+/// Whether a drain whose commit was not answered is in the database; `None` when that cannot be seen.
+pub async fn landed(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    ops: &[Op],
+    outcome: &Outcome,
+) -> Result<Option<bool>, Fault> {
+    events::landed(conn, &texts.events, ops, &outcome.numbers, &outcome.replayed).await
+}

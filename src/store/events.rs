@@ -15,8 +15,8 @@ use super::{
     decode::Cursor,
     fault::Fault,
     op::Op,
-    rows::Rows,
-    sql::{Dialect, execute, returning},
+    rows::{Rows, clean},
+    sql::{Dialect, execute, returning, text},
     view::Created,
 };
 
@@ -24,6 +24,7 @@ use super::{
 pub struct Texts {
     streams: SqlStr,
     events: SqlStr,
+    landed: SqlStr,
 }
 
 impl Texts {
@@ -39,6 +40,9 @@ impl Texts {
                 "b seq# tenant u user_seq# kind clip# body at",
                 "INSERT INTO batch_events (batch_id, batch_seq, tenant, user_id, user_seq, kind, clip_index, body, \
                  created_at) SELECT v.b, v.seq, v.tenant, v.u, v.user_seq, v.kind, v.clip, v.body, v.at FROM v",
+            ),
+            landed: text(
+                "SELECT COUNT(*) FROM batch_events WHERE batch_id = $1 AND batch_seq = $2 AND user_seq = $3 AND body = $4",
             ),
         }
     }
@@ -141,4 +145,24 @@ pub async fn store(
     }
     execute(conn, &texts.events, rows).await?;
     Ok(numbers)
+}
+
+/// Whether the first event of this drain is there with these numbers; `None` when the drain told nothing.
+pub async fn landed(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    ops: &[Op],
+    numbers: &[(i64, i64)],
+    replayed: &HashMap<usize, Created>,
+) -> Result<Option<bool>, Fault> {
+    let told = told(ops, replayed);
+    let Some((told, (batch_seq, user_seq))) = told.first().zip(numbers.first()) else {
+        return Ok(None);
+    };
+    let query = sqlx::query(texts.landed.clone())
+        .bind(told.batch.to_string())
+        .bind(*batch_seq)
+        .bind(*user_seq);
+    let row = query.bind(clean(&told.events[0].body)).fetch_one(conn).await?;
+    Ok(Some(Cursor::new(&row).int()? == 1))
 }

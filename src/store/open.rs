@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    AnyConnection, AnyPool, ConnectOptions, Connection,
+    AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Connection,
     any::{AnyConnectOptions, AnyPoolOptions},
 };
 use thiserror::Error;
@@ -150,15 +150,25 @@ fn lock(database: &Path) -> Result<File, OpenError> {
     Ok(file)
 }
 
+/// What every SQLite connection is told: a commit that was answered survives a power cut.
+const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                       PRAGMA foreign_keys = ON; ";
+
+/// The writer keeps the pages of live batches in memory and moves the log into the file in larger portions.
+const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000";
+
+/// Readers cannot write by mistake.
+const READER: &str = "PRAGMA query_only = ON";
+
 /// One connection of its own, ready to write.
 pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
-    let connecting = async {
-        let mut conn = AnyConnection::connect_with(options).await?;
-        prepare(&mut conn, dialect).await?;
-        Ok(conn)
-    };
+    let connecting = AnyConnection::connect_with(options);
     match dialect {
-        Dialect::Sqlite => connecting.await,
+        Dialect::Sqlite => {
+            let mut conn = connecting.await?;
+            prepare(&mut conn, WRITER).await?;
+            Ok(conn)
+        }
         Dialect::Postgres => match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(connected) => connected,
             Err(_) => Err(sqlx::Error::PoolTimedOut),
@@ -174,9 +184,8 @@ pub fn readers(target: &Target, count: u32) -> AnyPool {
         .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(move |conn, _| {
             Box::pin(async move {
-                prepare(conn, dialect).await?;
                 match dialect {
-                    Dialect::Sqlite => sqlx::raw_sql("PRAGMA query_only = ON").execute(conn).await.map(drop),
+                    Dialect::Sqlite => prepare(conn, READER).await,
                     Dialect::Postgres => Ok(()),
                 }
             })
@@ -184,14 +193,9 @@ pub fn readers(target: &Target, count: u32) -> AnyPool {
         .connect_lazy_with(target.options.clone())
 }
 
-/// WAL with FULL: a commit that was answered survives a power cut.
-async fn prepare(conn: &mut AnyConnection, dialect: Dialect) -> sqlx::Result<()> {
-    let pragmas = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                   PRAGMA foreign_keys = ON";
-    match dialect {
-        Dialect::Sqlite => sqlx::raw_sql(pragmas).execute(conn).await.map(drop),
-        Dialect::Postgres => Ok(()),
-    }
+async fn prepare(conn: &mut AnyConnection, role: &str) -> sqlx::Result<()> {
+    let pragmas = AssertSqlSafe(format!("{DURABLE}{role}"));
+    sqlx::raw_sql(pragmas).execute(conn).await.map(drop)
 }
 
 /// Brings the schema up to date; a second run does nothing.

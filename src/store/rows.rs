@@ -60,7 +60,10 @@ impl Cell for str {
         json.reserve(self.len() + 2);
         json.push('"');
         let mut rest = self;
-        while let Some(at) = rest.find(|c: char| c < ' ' || c == '"' || c == '\\') {
+        while let Some(at) = rest
+            .bytes()
+            .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
+        {
             json.push_str(&rest[..at]);
             match rest.as_bytes()[at] {
                 0 => {}

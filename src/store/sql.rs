@@ -18,10 +18,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// A row source that takes apart the JSON text bound as `$1`.
+    /// A row source that takes apart the JSON text bound as `$1`, once: `json_each` would print and parse each row again.
     const fn source(self) -> &'static str {
         match self {
-            Self::Sqlite => "json_each($1)",
+            Self::Sqlite => "jsonb_each($1)",
             Self::Postgres => "jsonb_array_elements(CAST($1 AS jsonb)) AS j(value)",
         }
     }
@@ -95,7 +95,7 @@ mod tests {
     fn columns_are_counted_by_the_list_alone() {
         assert_eq!(
             Dialect::Sqlite.with("b i#"),
-            "WITH v(b, i) AS (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM json_each($1)) "
+            "WITH v(b, i) AS (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM jsonb_each($1)) "
         );
     }
 }

@@ -102,7 +102,7 @@ impl Channel {
         self.state().ticked
     }
 
-    /// What comes after this event and this tick. `asked`: the table was read at least once since the bell was
+    /// What comes after this event and this tick. `asked`: the table was read to its end since the bell was
     /// subscribed to, so that with no event since then nothing is missing.
     pub fn next(&self, cursor: i64, ticked: u64, asked: bool) -> Next {
         let state = self.state();

@@ -50,6 +50,7 @@ pub struct Subscription {
     /// `None` for a stream that never ends by itself.
     pub(super) ending: Option<Ending>,
     ticked: u64,
+    /// The table was read to its end since the bell was subscribed to.
     asked: bool,
     page: VecDeque<Frame>,
     /// A terminal message was sent: see whether it was the last.
@@ -135,8 +136,8 @@ impl Subscription {
 
     /// Whether there was anything to read.
     async fn read_page(&mut self) -> Result<bool, StoreError> {
-        self.asked = true;
         let events = self.store.events_after(&self.scope, self.cursor, PAGE).await?;
+        self.asked = (events.len() as i64) < PAGE;
         let frames = events
             .iter()
             .map(|event| Frame::new(event.seq, event.kind, &event.body));

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
 };
 
 /// The binary with nothing of ours in its environment.
@@ -33,6 +33,15 @@ fn err(output: &Output) -> String {
 fn nobody() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// SIGTERM, as a service manager sends it.
+fn terminate(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }
 
 #[test]
@@ -153,11 +162,7 @@ fn serve_says_where_it_listens_and_ends_with_zero_on_sigterm() {
         .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.contains("listening") && line.contains("127.0.0.1:")));
-    let killed = Command::new("kill")
-        .args(["-TERM", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    terminate(&child);
     assert!(lines.any(|line| line.contains("stopped")));
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
@@ -176,4 +181,26 @@ fn a_port_that_is_taken_is_one_clear_sentence() {
         "{}",
         err(&output)
     );
+}
+
+#[test]
+fn the_sandbox_says_how_to_point_a_daemon_at_it() {
+    let mut child = storyclip(&["sandbox", "--listen", "127.0.0.1:0", "--granularity-seconds", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let exports = lines.find(|line| line.contains("STORYCLIP_METRICOOL_URL=")).unwrap();
+    let url = exports.split_once("URL=").unwrap().1.split_once(' ').unwrap().0;
+    let address = url.strip_prefix("http://").unwrap().strip_suffix("/api").unwrap();
+    std::net::TcpStream::connect(address).unwrap();
+    terminate(&child);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_wrong_span_is_a_usage_error() {
+    let output = storyclip(&["sandbox", "--confirm-ms", "300..50"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).contains("1000..5000"), "{}", err(&output));
 }

@@ -1,12 +1,17 @@
 //! The control plane and the live stream over a real socket and a real database, without actors: the tests commit what
 //! an actor would.
 
+#![allow(clippy::unwrap_used, missing_docs)]
+
 mod auth;
 mod commanding;
+mod fields;
+mod idempotency;
 mod publish;
 mod reading;
 mod runner;
 mod server;
-mod sse;
+pub mod sse;
 mod stream;
+mod streams;
 mod wire;

@@ -2,5 +2,12 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod cli;
+mod daemon;
+mod demo;
 mod http;
+mod metricool;
+mod metricool_posts;
+mod rehearsal;
+mod sandbox;
 mod store;
+mod watch;

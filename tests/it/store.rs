@@ -1,12 +1,16 @@
 //! The store's contract: every case runs on SQLite and, where `STORYCLIP_TEST_POSTGRES_URL` names a server, on
 //! PostgreSQL. With `STORYCLIP_TEST_REQUIRE_POSTGRES=1` a missing server is a failure.
 
+#![allow(clippy::unwrap_used)]
+
 mod bench;
 mod cases;
 mod claims;
 mod creation;
 mod drains;
 mod failures;
+mod ledger;
+mod proxy;
 mod sqlite_file;
 
 use bench::Bench;
@@ -38,11 +42,12 @@ contract! {
     creation: a_new_batch_reads_as_it_was_given, a_repeated_key_creates_nothing, an_old_key_counts_as_absent,
         a_batch_id_is_taken_once, active_batches_are_the_tenants_own, hostile_text_comes_back;
     cases: a_step_reaches_every_table, a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
-        a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps,
-        several_writes_to_one_row_keep_their_order, posts_have_one_owner, facts_are_replaced;
+        a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps;
+    ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner, facts_are_replaced;
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
     drains: random_drains_equal_one_by_one;
-    failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error;
+    failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,
+        a_lost_commit_answer_is_looked_up;
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::{
     Look,
     answers::{Outcome, attempt},
-    run::{Run, unauthorized},
+    run::Run,
 };
 use crate::{
-    error::{Refused, Verdict},
+    error::Refused,
     events::{self, WaitProgress},
     lifecycle::ClipEvent,
     model::{BatchStatus, ClipStatus, Trouble, code},
@@ -45,13 +45,8 @@ impl Run {
         let withdrawing = self.work.call.is_some_and(|call| call.kind == CallKind::Withdraw);
         let now = self.context.now();
         match look.result {
-            Err(error) => {
-                if let Verdict::Unauthorized(refused) = error.verdict {
-                    self.batch.error = Some(unauthorized(refused));
-                    self.draft.head = true;
-                }
-                Ok(())
-            }
+            // Nobody could be asked: the poller asks again, and a refused credential shows in the plan.
+            Err(_) => Ok(()),
             Ok(Reading::Pending(word)) if !look.last => self.tick(look.clip, look.number, word),
             Ok(Reading::Pending(word)) => {
                 self.work.watched = None;

@@ -200,6 +200,11 @@ impl Run {
             }
             RowStep::Begin(clip) => self.apply(clip, ClipEvent::Begin),
             RowStep::Park(clip, refused) => self.park(clip, refused),
+            RowStep::NoteRefusal(refused) => {
+                self.batch.error = Some(unauthorized(refused));
+                self.draft.head = true;
+                Ok(())
+            }
             RowStep::Settle(status, error) => {
                 self.settle(status, error);
                 Ok(())
@@ -330,7 +335,7 @@ impl Run {
 }
 
 /// The reason shown while a credential is refused.
-pub(super) fn unauthorized(refused: Refused) -> Trouble {
+fn unauthorized(refused: Refused) -> Trouble {
     let message = match refused {
         Refused::Token => "the provider refuses the token: renew it, the work goes on by itself",
         Refused::Brand => "the provider refuses this account: reconnect it, the work goes on by itself",

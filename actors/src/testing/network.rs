@@ -57,7 +57,10 @@ pub struct Script {
     pub confirms_next: VecDeque<Option<Duration>>,
     pub confirms: Option<Duration>,
     pub failures: VecDeque<Option<PublishFailure>>,
+    /// Nobody can connect: certainly nothing happened.
     pub down: bool,
+    /// Every call is answered 503: a create may have happened.
+    pub unavailable: bool,
     pub token_refused: bool,
     pub brand_refused: bool,
     pub list_shows_published: bool,
@@ -96,6 +99,7 @@ impl Network {
             confirms: Some(Duration::from_millis(900)),
             failures: VecDeque::new(),
             down: false,
+            unavailable: false,
             token_refused: false,
             brand_refused: false,
             list_shows_published: true,
@@ -141,6 +145,14 @@ impl Network {
         let script = self.script();
         if script.down {
             return Err(error(Verdict::Unavailable, true, "DOWN"));
+        }
+        if script.unavailable {
+            let verdict = if name == "create" {
+                Verdict::Unknown
+            } else {
+                Verdict::Unavailable
+            };
+            return Err(error(verdict, true, "UNAVAILABLE"));
         }
         if script.token_refused {
             return Err(error(Verdict::Unauthorized(Refused::Token), false, "TOKEN"));

@@ -9,54 +9,17 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
+use super::rows::{AttemptRow, NewBatch, fresh_clip, merge};
 use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, ClipStatus, Command, CommandId, CommandKind, Network, NodeId,
-        OnFailure, PostId, PublishMode, Request, Speed, Timestamp, Totals,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, CommandKind, Network, NodeId, PostId,
+        PublishMode, Request, Timestamp, Totals,
     },
-    ports::{AttemptWrite, Change, Claim, Snapshot, Store},
+    ports::{Change, Claim, Snapshot, Store},
     schedule::SlotRule,
 };
-
-/// What a test submits.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the names are the columns")]
-pub struct NewBatch {
-    pub id: &'static str,
-    pub account: &'static str,
-    pub urls: Vec<String>,
-    pub speed: Speed,
-    pub on_failure: OnFailure,
-    pub max_retries: u32,
-}
-
-impl NewBatch {
-    /// `clips` clips with a URL each, the defaults of the API otherwise.
-    pub fn of(id: &'static str, clips: usize) -> Self {
-        let urls = (1..=clips)
-            .map(|n| format!("https://cdn.example/{id}/{n}.mp4"))
-            .collect();
-        Self {
-            id,
-            account: "77",
-            urls,
-            speed: Speed::Fast,
-            on_failure: OnFailure::Skip,
-            max_retries: 2,
-        }
-    }
-}
-
-/// One row of the ledger.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "the names are the columns")]
-pub struct AttemptRow {
-    pub batch: String,
-    pub account: String,
-    pub write: AttemptWrite,
-}
 
 struct Row {
     batch: Batch,
@@ -203,10 +166,10 @@ impl MemoryStore {
                     .iter()
                     .filter(|(other, row)| **other != key && row.account == change.account.as_str())
             };
-            if let Some(post) = &write.post {
-                if others().any(|(_, row)| row.write.post.as_ref().is_some_and(|owned| owned.id == post.id)) {
-                    return Err(StoreError::Conflict("post".into()));
-                }
+            if let Some(post) = &write.post
+                && others().any(|(_, row)| row.write.post.as_ref().is_some_and(|owned| owned.id == post.id))
+            {
+                return Err(StoreError::Conflict("post".into()));
             }
             if let Some(Request { slot, media, .. }) = &write.request {
                 let same = |other: &Request| self.slots.same(other.slot, *slot) && other.media == *media;
@@ -217,47 +180,6 @@ impl MemoryStore {
         }
         Ok(())
     }
-}
-
-fn fresh_clip(index: u32, url: &str) -> Clip {
-    Clip {
-        index,
-        id: format!("clip_{index}").into(),
-        url: url.into(),
-        status: ClipStatus::Pending,
-        attempt: 0,
-        retries: 0,
-        post: None,
-        network_post_id: None,
-        permalink: None,
-        error: None,
-        next_attempt_at: None,
-        uploaded_at: None,
-        published_at: None,
-        timed_out_at: None,
-        late_looks: 0,
-        request: None,
-        intent_at: None,
-    }
-}
-
-fn merge(row: &mut AttemptWrite, write: &AttemptWrite) {
-    macro_rules! keep {
-        ($($field:ident),*) => {$( if write.$field.is_some() { row.$field = write.$field.clone(); } )*};
-    }
-    (row.clip, row.attempt) = (write.clip, write.attempt);
-    keep!(
-        request,
-        intent_at,
-        outcome_at,
-        verdict,
-        code,
-        message,
-        http_status,
-        request_id,
-        post,
-        permalink
-    );
 }
 
 #[async_trait]

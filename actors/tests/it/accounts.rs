@@ -5,15 +5,15 @@ use std::time::Duration;
 use storyclip_actors::{
     error::Verdict,
     model::{BatchStatus, ClipStatus, Speed},
-    testing::{Fault, NewBatch},
+    testing::{Fault, NewBatch, Script},
 };
 
 use super::{LONG, assert_ledger, statuses, world};
 
-#[tokio::test(start_paused = true)]
-async fn ten_minutes_of_outage_cost_no_clip_at_any_speed() {
+/// Ten minutes without the provider, begun at several instants of a batch's life, at every speed.
+async fn outage(set: impl Fn(&mut Script, bool)) {
     for speed in Speed::ALL {
-        for begins_after in [0, 150, 1_100, 2_000] {
+        for begins_after in [0, 60, 150, 1_100, 2_000, 6_150] {
             let world = world().await;
             world.network.script().confirms = Some(Duration::from_secs(5));
             let batch = world.submit(NewBatch {
@@ -21,12 +21,12 @@ async fn ten_minutes_of_outage_cost_no_clip_at_any_speed() {
                 ..NewBatch::of("b", 3)
             });
             tokio::time::sleep(Duration::from_millis(begins_after)).await;
-            world.network.script().down = true;
+            set(&mut world.network.script(), true);
             tokio::time::sleep(Duration::from_secs(600)).await;
             let calls = ["create", "status", "find", "prepare", "check"];
             let made: usize = calls.iter().map(|name| world.network.calls(name).len()).sum();
             assert!(made < 40, "{made} calls in ten minutes of outage");
-            world.network.script().down = false;
+            set(&mut world.network.script(), false);
             world.wait_status(&batch, LONG, BatchStatus::Completed).await;
             assert_eq!(
                 statuses(&world, &batch).1,
@@ -36,6 +36,16 @@ async fn ten_minutes_of_outage_cost_no_clip_at_any_speed() {
             assert_ledger(&world, &batch);
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_minutes_without_a_connection_cost_no_clip_at_any_speed() {
+    outage(|script, down| script.down = down).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_minutes_of_503_to_everything_cost_no_clip_and_no_hold_at_any_speed() {
+    outage(|script, unavailable| script.unavailable = unavailable).await;
 }
 
 #[tokio::test(start_paused = true)]

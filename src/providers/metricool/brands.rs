@@ -97,6 +97,8 @@ fn brand(profile: Profile) -> Option<Brand> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     #[test]

@@ -227,6 +227,8 @@ fn innermost(error: &reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_millis(1_445_412_400_000);

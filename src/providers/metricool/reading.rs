@@ -181,6 +181,8 @@ pub(super) fn bounded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn read(body: serde_json::Value) -> Reading {

@@ -194,6 +194,8 @@ fn url_within(value: &serde_json::Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     fn story(slot: i64) -> Request {

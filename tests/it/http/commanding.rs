@@ -95,6 +95,7 @@ async fn what_is_not_there_cannot_be_cancelled() {
             .unwrap()
     };
     problem(send("none").await, 404, "BATCH_NOT_FOUND").await;
+    problem(send("").await, 400, "INVALID_BATCH_ID").await;
     problem(send("a%00").await, 400, "INVALID_BATCH_ID").await;
     assert_eq!(server.rows().await, [0; 6]);
 }

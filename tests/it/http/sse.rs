@@ -29,15 +29,20 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Sse {
     pub async fn open(request: RequestBuilder) -> Self {
-        let response = request.send().await.unwrap();
+        Self::try_open(request).await.expect("the server answers")
+    }
+
+    /// `None` when the server is gone before it answers.
+    pub async fn try_open(request: RequestBuilder) -> Option<Self> {
+        let response = request.send().await.ok()?;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Self {
+        Some(Self {
             response,
             text: String::new(),
             retry: None,
             comments: 0,
-        }
+        })
     }
 
     /// The next message; `None` when the server has closed the stream.

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use reqwest::{Method, StatusCode};
 
-use super::server::{PUBLISH, Server, problem, read};
+use super::server::{PUBLISH, Server, body_of, problem, read};
 
 #[tokio::test]
 async fn every_answer_has_a_request_id() {
@@ -31,13 +31,7 @@ async fn every_answer_has_a_request_id() {
 #[tokio::test]
 async fn what_is_no_route_is_a_problem() {
     let server = Server::start().await;
-    for path in [
-        "/",
-        "/api/metricool",
-        "/api/metricool/status/",
-        "/api/metricool/batch//cancel",
-        "/%ff",
-    ] {
+    for path in ["/", "/api/metricool", "/api/metricool/status/", "/%ff"] {
         let response = server.get(path).send().await.unwrap();
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         problem(response, 404, "ROUTE_NOT_FOUND").await;
@@ -80,4 +74,31 @@ async fn health_needs_no_key_and_readiness_tells_why_not() {
     server.notes.draining.store(false, Ordering::Relaxed);
     server.store.close().await;
     problem(get("/readyz").await, 503, "NOT_READY").await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_is_said_so() {
+    let server = Server::start().await;
+    let id = server.batch(1).await;
+    server.store.close().await;
+    for path in [
+        format!("/api/metricool/status?batchId={id}"),
+        format!("/api/metricool/batch/{id}"),
+        format!("/api/metricool/batch/{id}/attempts"),
+        "/api/metricool/batches/active?userId=u1".into(),
+        format!("/api/metricool/reconcile/{id}"),
+        format!("/api/metricool/stream?batchId={id}"),
+        "/api/metricool/stream?userId=u1".into(),
+    ] {
+        let response = server.get(&path).send().await.unwrap();
+        assert_eq!(response.headers()["retry-after"], "1");
+        problem(response, 503, "STORE_UNAVAILABLE").await;
+    }
+    problem(
+        server.publish(&body_of(1)).send().await.unwrap(),
+        503,
+        "STORE_UNAVAILABLE",
+    )
+    .await;
+    assert_eq!(server.hub.channels(), 0);
 }

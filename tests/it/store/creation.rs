@@ -209,7 +209,7 @@ pub async fn hostile_text_comes_back(bench: &Bench) {
     new.clips[0].text = format!("{text}\0");
     new.events = vec![event("x")];
     bench.store.create_batch(new).await.unwrap();
-    let view = bench.store.batch(&tenant(), &"b\01".into()).await.unwrap().unwrap();
+    let view = bench.store.batch(&tenant(), &"b\u{0}1".into()).await.unwrap().unwrap();
     assert_eq!((view.user.as_str(), &*view.clips[0].text), ("user", text));
     let user = StreamScope::User(tenant(), "u\0ser".into());
     assert_eq!(bench.store.head(&user).await.unwrap(), 1);

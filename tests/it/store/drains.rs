@@ -29,12 +29,15 @@ enum Verdict {
 
 type AttemptKey = (String, u32, u32);
 
+/// Slot and media, post, message.
+type AttemptRow = (Option<(Timestamp, String)>, Option<String>, Option<String>);
+
 /// The rows as they must be.
 #[derive(Default)]
 struct Model {
     statuses: BTreeMap<(String, u32), (ClipStatus, u32, Option<String>)>,
     heads: BTreeMap<String, (BatchStatus, Option<Trouble>, u32, Timestamp)>,
-    slots: BTreeMap<AttemptKey, (Option<(Timestamp, String)>, Option<String>, Option<String>)>,
+    slots: BTreeMap<AttemptKey, AttemptRow>,
     streams: BTreeMap<String, Vec<(String, String)>>,
 }
 

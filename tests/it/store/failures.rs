@@ -1,14 +1,18 @@
 //! Ends: of the store, of a connection, of the database.
 
-use std::sync::Arc;
-
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use storyclip::store::Store;
-use storyclip_actors::{error::StoreError, ports::Store as _};
+use storyclip::store::{Options, Store};
+use storyclip_actors::{
+    error::StoreError,
+    ports::{Claim, Store as _},
+};
 
-use super::bench::{Bench, at, batch, intent, step, tenant};
+use super::{
+    bench::{Bench, at, batch, intent, node, step, tenant},
+    proxy::{Cut, Proxy},
+};
 
 pub async fn closing_finishes_the_queue(bench: &Bench) {
     let creates = join_all((0..50).map(|n| bench.store.create_batch(batch(&format!("b{n}"), 1))));
@@ -66,4 +70,52 @@ pub async fn a_lost_database_is_an_error(bench: &Bench) {
             .await
             .unwrap();
     }
+}
+
+/// PostgreSQL only: whether the server carried the COMMIT out or not, the step is there exactly once.
+pub async fn a_lost_commit_answer_is_looked_up(bench: &Bench) {
+    if bench.store.is_sqlite() {
+        return;
+    }
+    let proxy = Proxy::new(&bench.options.url);
+    let options = Options {
+        url: proxy.url.clone(),
+        readers: 1,
+    };
+    let far = Store::open(&options, bench.ears.clone()).await.unwrap();
+    let before = bench.live("b1", 1).await;
+    let after = bench.live("b2", 1).await;
+    for (n, (snapshot, cut)) in [(before, Cut::Before), (after, Cut::After)].into_iter().enumerate() {
+        proxy.cut_next_commit(cut);
+        far.commit(Arc::new(intent(&snapshot, "m", at(60 + n as u64))))
+            .await
+            .unwrap();
+        assert!(proxy.has_cut());
+        let events = n as i64 + 1;
+        assert_eq!(bench.number("SELECT COUNT(*) FROM batch_events").await, events);
+        let heard: Vec<i64> = bench
+            .ears
+            .0
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|event| event.user_seq)
+            .collect();
+        assert_eq!(heard, (1..=events).collect::<Vec<_>>());
+    }
+    proxy.cut_next_commit(Cut::After);
+    let claimed = far.claim(&node("n2"), Claim::Due(9), at(20), at(40)).await;
+    assert!(
+        matches!(claimed, Err(StoreError::Unavailable(_))),
+        "a claim tells no event: {claimed:?}"
+    );
+    assert_eq!(
+        far.claim(&node("n2"), Claim::Due(9), at(20), at(40))
+            .await
+            .unwrap()
+            .len(),
+        2,
+        "it was given back"
+    );
+    far.close().await;
 }

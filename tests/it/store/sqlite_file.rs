@@ -4,7 +4,7 @@ use std::{fs, process::Command, sync::Arc};
 
 use storyclip::store::{OpenError, Options, Store};
 
-use super::bench::{Bench, Ears, TempDir, at, batch, intent};
+use super::bench::{Bench, Ears, TempDir, at, batch, intent, tenant};
 use storyclip_actors::{model::PostRef, ports::Store as _};
 
 #[tokio::test]
@@ -66,6 +66,28 @@ async fn durability_is_on() {
         .await
         .unwrap();
     assert_eq!(mode.0, "wal");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_writer_from_outside_is_waited_for() {
+    let bench = Bench::sqlite().await;
+    let snapshot = bench.live("b1", 1).await;
+    let mut outside = bench.probe.begin().await.unwrap();
+    let update = "UPDATE publish_batches SET job_id = 'other'";
+    sqlx::query(update).execute(&mut *outside).await.unwrap();
+    let mut commit = bench.store.commit(Arc::new(intent(&snapshot, "m", at(60))));
+    assert!(futures_util::poll!(&mut commit).is_pending());
+    let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    assert_eq!(
+        view.job_id.as_deref(),
+        Some("job_1"),
+        "readers are not blocked and see what is committed"
+    );
+    outside.commit().await.unwrap();
+    commit.await.unwrap();
+    let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    assert_eq!((view.job_id.as_deref(), view.last_event), (Some("other"), 1));
     bench.end().await;
 }
 

@@ -1,0 +1,181 @@
+//! Every status with every happening: what is legal, where it leads, and that the rest touches nothing.
+
+use super::*;
+use crate::model::{Network, code};
+
+const AT: Timestamp = Timestamp::from_millis(1_000);
+
+fn request() -> Request {
+    Request {
+        network: Network::Facebook,
+        media: "https://m/1".into(),
+        text: "".into(),
+        slot: AT,
+    }
+}
+
+fn post() -> PostRef {
+    PostRef {
+        id: "300000001".into(),
+        uuid: None,
+    }
+}
+
+fn clip(status: ClipStatus, request: Option<Request>, error: Option<Trouble>) -> Clip {
+    Clip {
+        index: 1,
+        id: "clip_1".into(),
+        url: "https://m/1".into(),
+        status,
+        attempt: 1,
+        retries: 0,
+        post: Some(post()),
+        network_post_id: None,
+        permalink: None,
+        error,
+        next_attempt_at: None,
+        uploaded_at: None,
+        published_at: None,
+        timed_out_at: None,
+        late_looks: 0,
+        request,
+        intent_at: None,
+    }
+}
+
+fn happenings() -> Vec<ClipEvent> {
+    use ClipEvent as E;
+    let trouble = || Trouble::new("X", "x");
+    vec![
+        E::Begin,
+        E::Intend(request()),
+        E::Created(post()),
+        E::AnswerLost(trouble()),
+        E::Refused(trouble()),
+        E::Postponed {
+            trouble: trouble(),
+            until: AT,
+            spend: true,
+        },
+        E::Queue {
+            trouble: trouble(),
+            until: None,
+        },
+        E::Published {
+            network_post_id: None,
+            permalink: None,
+        },
+        E::Errored {
+            trouble: trouble(),
+            retry_at: None,
+        },
+        E::Errored {
+            trouble: trouble(),
+            retry_at: Some(AT),
+        },
+        E::TimedOut(trouble()),
+        E::Vanished(trouble()),
+        E::Found(post()),
+        E::Absent {
+            trouble: trouble(),
+            retry_at: None,
+        },
+        E::Absent {
+            trouble: trouble(),
+            retry_at: Some(AT),
+        },
+        E::CannotTell(trouble()),
+        E::Cancel,
+        E::Withdrawn,
+        E::LateLook,
+    ]
+}
+
+/// Where a clip of this kind can go, whatever happens.
+fn reach(clip: &Clip) -> Vec<ClipStatus> {
+    let mut reached = Vec::new();
+    for event in happenings() {
+        let mut after = clip.clone();
+        match apply(&mut after, event, AT) {
+            Ok(()) if !reached.contains(&after.status) => reached.push(after.status),
+            Ok(()) => {}
+            Err(_) => assert_eq!(after.status, clip.status, "an illegal change touches nothing"),
+        }
+    }
+    reached.sort_by_key(|status| ClipStatus::ALL.iter().position(|known| known == status));
+    reached
+}
+
+#[test]
+fn every_status_leads_where_the_design_says_and_nowhere_else() {
+    use ClipStatus as S;
+    let timeout = Some(Trouble::new(code::CONFIRMATION_TIMEOUT, "t"));
+    let sent = Some(request());
+    let startable = [S::Queued, S::Uploading, S::Cancelled].as_slice();
+    for (status, request, error, expected) in [
+        (S::Pending, None, None, startable),
+        (S::Queued, None, None, startable),
+        (S::Retrying, None, None, startable),
+        (
+            S::Uploading,
+            None,
+            None,
+            &[S::Queued, S::Uploading, S::Retrying, S::Failed, S::Cancelled],
+        ),
+        (
+            S::Uploading,
+            sent.clone(),
+            None,
+            &[
+                S::Queued,
+                S::WaitingConfirmation,
+                S::Retrying,
+                S::Uncertain,
+                S::Failed,
+                S::Cancelled,
+            ],
+        ),
+        (
+            S::WaitingConfirmation,
+            sent.clone(),
+            None,
+            &[
+                S::Queued,
+                S::Retrying,
+                S::Uncertain,
+                S::Published,
+                S::Failed,
+                S::Cancelled,
+            ],
+        ),
+        (
+            S::Uncertain,
+            sent.clone(),
+            None,
+            &[S::WaitingConfirmation, S::Retrying, S::Held, S::Failed, S::Cancelled],
+        ),
+        (S::Held, sent.clone(), None, &[]),
+        (S::Published, sent.clone(), None, &[]),
+        (S::Cancelled, None, None, &[]),
+        (S::Failed, sent.clone(), None, &[]),
+        (S::Failed, sent, timeout, &[S::Published, S::Failed]),
+    ] {
+        assert_eq!(reach(&clip(status, request, error)), expected, "{status}");
+    }
+}
+
+#[test]
+fn nothing_is_published_without_a_post_that_was_waited_for() {
+    for status in ClipStatus::ALL {
+        let mut clip = clip(*status, Some(request()), None);
+        let said = apply(
+            &mut clip,
+            ClipEvent::Published {
+                network_post_id: None,
+                permalink: None,
+            },
+            AT,
+        );
+        assert_eq!(said.is_ok(), *status == ClipStatus::WaitingConfirmation, "{status}");
+    }
+}

@@ -1,0 +1,21 @@
+//! The whole daemon as a real process, against the real sandbox: killed, stopped, cut off, refused, and right in the end.
+//!
+//! The sandbox runs in the test's own process, so that it outlives the daemon and its ledger can be read.
+
+mod cable;
+mod cancelling;
+mod command_line;
+mod confirmation;
+mod credentials;
+mod database;
+mod kills;
+mod ledger;
+mod minutes;
+mod outages;
+mod process;
+mod queries;
+mod stage;
+mod stopping;
+mod takeovers;
+mod tenants;
+mod watcher;

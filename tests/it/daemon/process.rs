@@ -1,0 +1,147 @@
+//! One life of the real binary: `storyclip serve` with nothing but an environment, its log, and its ends.
+//!
+//! Its log lines are read as they come; a test waits for one of them instead of for time to pass. A test that fails
+//! prints them.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::watch;
+
+/// Longer than anything here takes even on a machine that is busy with other things; only a test that fails waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary with nothing of ours in its environment.
+pub fn storyclip(command: &str) -> Command {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_storyclip"));
+    for (name, _) in std::env::vars_os() {
+        let ours = name
+            .to_str()
+            .is_some_and(|name| name.starts_with("STORYCLIP_") || name.starts_with("METRICOOL_"));
+        if ours {
+            process.env_remove(name);
+        }
+    }
+    process.arg(command);
+    process
+}
+
+/// A process of `storyclip serve`; dropping it kills it.
+pub struct Process {
+    child: Child,
+    log: Log,
+}
+
+/// What a process has logged so far.
+#[derive(Clone)]
+struct Log {
+    lines: Arc<Mutex<Vec<String>>>,
+    /// How many lines there are, and whether no more will come.
+    seen: watch::Receiver<(usize, bool)>,
+}
+
+impl Process {
+    pub fn spawn(environment: &[(String, String)]) -> Self {
+        let mut child = storyclip("serve")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (tell, seen) = watch::channel((0, false));
+        let (kept, errors) = (lines.clone(), child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in BufReader::new(errors).lines().map_while(Result::ok) {
+                let count = {
+                    let mut kept = kept.lock().unwrap();
+                    kept.push(line);
+                    kept.len()
+                };
+                tell.send_replace((count, false));
+            }
+            tell.send_modify(|(_, ended)| *ended = true);
+        });
+        Self {
+            child,
+            log: Log { lines, seen },
+        }
+    }
+
+    /// The base URL, once it listens.
+    pub async fn listening(&mut self) -> String {
+        let line = self.logged("listening").await;
+        let (_, address) = line.split_once("address=").expect("the line names the address");
+        format!("http://{}", address.split_whitespace().next().unwrap())
+    }
+
+    /// The first log line with this text, waited for.
+    pub async fn logged(&mut self, text: &str) -> String {
+        let log = &mut self.log;
+        let found = async {
+            loop {
+                let (_, ended) = *log.seen.borrow_and_update();
+                if let Some(line) = log.lines.lock().unwrap().iter().find(|line| line.contains(text)) {
+                    return line.clone();
+                }
+                assert!(!ended, "the process ended without saying \"{text}\"");
+                let _: Result<(), _> = log.seen.changed().await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, found).await {
+            Ok(line) => line,
+            Err(_) => panic!("the process never says \"{text}\""),
+        }
+    }
+
+    /// Everything that it logged.
+    pub fn log(&self) -> String {
+        self.log.lines.lock().unwrap().join("\n")
+    }
+
+    /// kill -9: when it returns, the process is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Its exit status, waited for.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let seen = &mut self.log.seen;
+        let end = tokio::time::timeout(PATIENCE, seen.wait_for(|(_, ended)| *ended)).await;
+        assert!(end.is_ok(), "the process does not end");
+        self.child.wait().unwrap()
+    }
+
+    /// SIGTERM and the exit status, which must be 0.
+    pub async fn stop(mut self) {
+        self.terminate();
+        let status = self.ended().await;
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- log of process {}\n{}\n---", self.child.id(), self.log());
+        }
+        // It may be gone already.
+        let _: Result<(), _> = self.child.kill();
+        let _: Result<_, _> = self.child.wait();
+    }
+}

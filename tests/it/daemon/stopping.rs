@@ -1,0 +1,75 @@
+//! What happens at the ends of a daemon's life that are not a crash: an orderly stop, and a start that must not be.
+
+use reqwest::StatusCode;
+use serde_json::json;
+use sqlx::Row;
+
+use super::{
+    ledger,
+    stage::{ACCOUNT, Api, Stage, clips, stories},
+};
+
+#[tokio::test]
+async fn a_second_daemon_on_the_same_file_ends_with_one_and_says_why() {
+    let stage = Stage::new(json!({})).await;
+    let first = stage.start().await;
+    let mut second = stage.spawn();
+    assert_eq!(second.ended().await.code(), Some(1));
+    let said = second.log();
+    let file = stage.database.file().canonicalize().unwrap();
+    assert!(
+        said.contains("another daemon") && said.contains(&format!("{}.lock", file.display())),
+        "{said}"
+    );
+    let id = first.api.publish(&stories(ACCOUNT, &clips(1), json!({}))).await;
+    ledger::all_published(&stage.sandbox, &first.api.finished(&id).await);
+    first.stop().await;
+    stage.start().await.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
+    let stage = Stage::new(json!({"create_delay_ms": 1_500, "confirm_ms": 100})).await;
+    let mut daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
+    stage
+        .until("the second create request begins", |_| stage.creates() == 2)
+        .await;
+    let mut events = daemon.api.events(&id).await;
+    daemon.process.terminate();
+    not_ready(&daemon.api).await;
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    while events.next().await.is_some() {}
+
+    let mut remains = stage.database.remains().await;
+    let rows = sqlx::query("SELECT status FROM publish_batch_clips ORDER BY clip_index")
+        .fetch_all(&mut remains)
+        .await
+        .unwrap();
+    let statuses: Vec<&str> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(statuses, ["published", "waiting_confirmation", "pending"]);
+    let leases = sqlx::query("SELECT COUNT(*) FROM publish_batches WHERE lease_owner IS NOT NULL")
+        .fetch_one(&mut remains)
+        .await
+        .unwrap();
+    assert_eq!(leases.get::<i64, _>(0), 0, "leases are given back");
+
+    let next = stage.start().await;
+    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
+    assert_eq!(stage.creates(), 3, "nothing is sent twice");
+    next.stop().await;
+    stage.clear().await;
+}
+
+/// Waits until `/readyz` says 503; the daemon must not be gone before.
+async fn not_ready(api: &Api) {
+    loop {
+        let (status, answer) = api.get("/readyz").await;
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            assert_eq!(answer["code"], "NOT_READY");
+            return;
+        }
+        assert_eq!(status, StatusCode::OK);
+    }
+}

@@ -1,0 +1,92 @@
+//! The ledger of attempts, who owns a post, and facts.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use storyclip_actors::{
+    error::StoreError,
+    model::{ClipStatus, PostRef},
+    ports::{AttemptWrite, ClipWrite, Store as _},
+};
+
+use super::bench::{Bench, at, intent, tenant};
+
+pub async fn several_writes_to_one_row_keep_their_order(bench: &Bench) {
+    let snapshot = bench.live("b1", 1).await;
+    let mut change = intent(&snapshot, "m", at(60));
+    let mut clip = change.clips[0].clip.clone();
+    clip.status = ClipStatus::Retrying;
+    change.clips.push(ClipWrite {
+        expected: ClipStatus::Uploading,
+        clip,
+    });
+    change.attempts.push(AttemptWrite {
+        clip: 1,
+        attempt: 1,
+        outcome_at: Some(at(2)),
+        code: Some("X".into()),
+        ..AttemptWrite::default()
+    });
+    bench.store.commit(Arc::new(change)).await.unwrap();
+    let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    assert_eq!(view.clips[0].status, ClipStatus::Retrying);
+    let attempts = bench.store.attempts(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    assert_eq!(
+        (attempts.len(), attempts[0].slot, attempts[0].code.as_deref()),
+        (1, Some(at(60)), Some("X"))
+    );
+}
+
+pub async fn posts_have_one_owner(bench: &Bench) {
+    for (id, post) in [("b1", "p1"), ("b2", "p2")] {
+        let snapshot = bench.live(id, 1).await;
+        let mut change = intent(&snapshot, id, at(60));
+        change.attempts[0].post = Some(PostRef {
+            id: post.into(),
+            uuid: None,
+        });
+        bench.store.commit(Arc::new(change)).await.unwrap();
+    }
+    let posts = ["p1", "p2", "p3"].map(Into::into);
+    let owned = bench
+        .store
+        .owned(&"5372118".into(), &posts, (&"b1".into(), 1))
+        .await
+        .unwrap();
+    assert_eq!(owned, ["p2".into()].into());
+    assert_eq!(
+        bench
+            .store
+            .owned(&"5372118".into(), &posts, (&"b1".into(), 2))
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    assert!(
+        bench
+            .store
+            .owned(&"another".into(), &posts, (&"b1".into(), 1))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let third = bench.live("b3", 1).await;
+    let mut thief = intent(&third, "b3", at(60));
+    thief.attempts[0].post = Some(PostRef {
+        id: "p1".into(),
+        uuid: None,
+    });
+    assert!(matches!(
+        bench.store.commit(Arc::new(thief)).await,
+        Err(StoreError::Conflict(_))
+    ));
+}
+
+pub async fn facts_are_replaced(bench: &Bench) {
+    assert_eq!(bench.store.fact("list").await.unwrap(), None);
+    let writes = ["no", "yes"].map(|value| bench.store.set_fact("list", value, at(1)));
+    join_all(writes).await.into_iter().for_each(Result::unwrap);
+    assert_eq!(bench.store.fact("list").await.unwrap().as_deref(), Some("yes"));
+    bench.store.ping().await.unwrap();
+}
