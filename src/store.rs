@@ -10,6 +10,7 @@ mod creates;
 mod decode;
 mod drain;
 mod events;
+mod express;
 mod fault;
 mod leases;
 mod notes;
@@ -74,6 +75,7 @@ impl Store {
         let mut conn = open::connect(target.dialect, &target.options).await?;
         open::migrate(&mut conn).await?;
         let dialect = target.dialect;
+        open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);
         let lock = Mutex::new(target.lock.take());
         let queue = Committer::start(dialect, target.options, conn, listener);

@@ -87,10 +87,11 @@ impl Hub {
 }
 
 impl CommitListener for Hub {
+    fn listens(&self) -> bool {
+        !self.channels.is_empty()
+    }
+
     fn committed(&self, events: &[Committed]) {
-        if self.channels.is_empty() {
-            return;
-        }
         for event in events {
             if let Some(channel) = self.heard_on(&StreamScope::Batch(event.batch.clone())) {
                 channel.push(Frame::new(event.batch_seq, event.kind, &event.body));

@@ -16,7 +16,60 @@ use super::{
     fault::Fault,
     op::Op,
     rows::Rows,
-    sql::{Dialect, execute, returning},
+    sql::{Dialect, Shape, execute, returning},
+};
+
+/// The batches' own rows, under their epochs.
+pub const HEADS: Shape = Shape {
+    columns: "b ep# status code msg published# failed# cancelled# settled# wake started completed at n# gives_back#",
+    statement: "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
+                published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
+                current_clip_index = v.settled, wake_at = v.wake, started_at = v.started, \
+                completed_at = v.completed, updated_at = v.at, last_event = publish_batches.last_event + v.n, \
+                lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
+                lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
+                FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
+                AND publish_batches.lease_owner IS NOT NULL",
+    returning: "publish_batches.batch_id, publish_batches.last_event",
+};
+
+/// The clips, each under the status in which it is expected.
+pub const CLIPS: Shape = Shape {
+    columns: "b i# expected status attempt# retries# post uuid network_post permalink code msg slot next uploaded \
+              published timed_out looks# at",
+    statement: "UPDATE publish_batch_clips SET status = v.status, attempts = v.attempt, retries = v.retries, \
+                metricool_post_id = v.post, post_uuid = v.uuid, facebook_post_id = v.network_post, \
+                permalink = v.permalink, error_code = v.code, error_msg = v.msg, scheduled_at = v.slot, \
+                next_attempt_at = v.next, uploaded_at = v.uploaded, published_at = v.published, \
+                timed_out_at = v.timed_out, late_looks = v.looks, updated_at = v.at \
+                FROM v WHERE publish_batch_clips.batch_id = v.b AND publish_batch_clips.clip_index = v.i \
+                AND publish_batch_clips.status = v.expected",
+    returning: "publish_batch_clips.batch_id, publish_batch_clips.clip_index",
+};
+
+/// The ledger; what is not told stays as it is.
+pub const ATTEMPTS: Shape = Shape {
+    columns: "b i# attempt# account network request slot media intent outcome verdict code msg http# request_id \
+              post uuid permalink",
+    statement: "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, request, slot, \
+                media, intent_at, outcome_at, verdict, code, message, http_status, request_id, post_id, post_uuid, \
+                permalink) SELECT v.b, v.i, v.attempt, v.account, v.network, v.request, v.slot, v.media, v.intent, \
+                v.outcome, v.verdict, v.code, v.msg, v.http, v.request_id, v.post, v.uuid, v.permalink \
+                FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
+                request = COALESCE(excluded.request, delivery_attempts.request), \
+                slot = COALESCE(excluded.slot, delivery_attempts.slot), \
+                media = COALESCE(excluded.media, delivery_attempts.media), \
+                intent_at = COALESCE(excluded.intent_at, delivery_attempts.intent_at), \
+                outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
+                verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
+                code = COALESCE(excluded.code, delivery_attempts.code), \
+                message = COALESCE(excluded.message, delivery_attempts.message), \
+                http_status = COALESCE(excluded.http_status, delivery_attempts.http_status), \
+                request_id = COALESCE(excluded.request_id, delivery_attempts.request_id), \
+                post_id = COALESCE(excluded.post_id, delivery_attempts.post_id), \
+                post_uuid = COALESCE(excluded.post_uuid, delivery_attempts.post_uuid), \
+                permalink = COALESCE(excluded.permalink, delivery_attempts.permalink)",
+    returning: "",
 };
 
 /// The statements.
@@ -30,52 +83,9 @@ pub struct Texts {
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
-            heads: dialect.over(
-                "b ep# status code msg published# failed# cancelled# settled# wake started completed at n# gives_back#",
-                "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
-                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
-                 current_clip_index = v.settled, wake_at = v.wake, started_at = v.started, \
-                 completed_at = v.completed, updated_at = v.at, last_event = publish_batches.last_event + v.n, \
-                 lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
-                 lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
-                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
-                 AND publish_batches.lease_owner IS NOT NULL \
-                 RETURNING publish_batches.batch_id, publish_batches.last_event",
-            ),
-            clips: dialect.over(
-                "b i# expected status attempt# retries# post uuid network_post permalink code msg slot next uploaded \
-                 published timed_out looks# at",
-                "UPDATE publish_batch_clips SET status = v.status, attempts = v.attempt, retries = v.retries, \
-                 metricool_post_id = v.post, post_uuid = v.uuid, facebook_post_id = v.network_post, \
-                 permalink = v.permalink, error_code = v.code, error_msg = v.msg, scheduled_at = v.slot, \
-                 next_attempt_at = v.next, uploaded_at = v.uploaded, published_at = v.published, \
-                 timed_out_at = v.timed_out, late_looks = v.looks, updated_at = v.at \
-                 FROM v WHERE publish_batch_clips.batch_id = v.b AND publish_batch_clips.clip_index = v.i \
-                 AND publish_batch_clips.status = v.expected \
-                 RETURNING publish_batch_clips.batch_id, publish_batch_clips.clip_index",
-            ),
-            attempts: dialect.over(
-                "b i# attempt# account network request slot media intent outcome verdict code msg http# request_id \
-                 post uuid permalink",
-                "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, request, slot, \
-                 media, intent_at, outcome_at, verdict, code, message, http_status, request_id, post_id, post_uuid, \
-                 permalink) SELECT v.b, v.i, v.attempt, v.account, v.network, v.request, v.slot, v.media, v.intent, \
-                 v.outcome, v.verdict, v.code, v.msg, v.http, v.request_id, v.post, v.uuid, v.permalink \
-                 FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
-                 request = COALESCE(excluded.request, delivery_attempts.request), \
-                 slot = COALESCE(excluded.slot, delivery_attempts.slot), \
-                 media = COALESCE(excluded.media, delivery_attempts.media), \
-                 intent_at = COALESCE(excluded.intent_at, delivery_attempts.intent_at), \
-                 outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
-                 verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
-                 code = COALESCE(excluded.code, delivery_attempts.code), \
-                 message = COALESCE(excluded.message, delivery_attempts.message), \
-                 http_status = COALESCE(excluded.http_status, delivery_attempts.http_status), \
-                 request_id = COALESCE(excluded.request_id, delivery_attempts.request_id), \
-                 post_id = COALESCE(excluded.post_id, delivery_attempts.post_id), \
-                 post_uuid = COALESCE(excluded.post_uuid, delivery_attempts.post_uuid), \
-                 permalink = COALESCE(excluded.permalink, delivery_attempts.permalink)",
-            ),
+            heads: dialect.shaped(&HEADS),
+            clips: dialect.shaped(&CLIPS),
+            attempts: dialect.shaped(&ATTEMPTS),
             applied: dialect.over(
                 "id at",
                 "UPDATE batch_commands SET applied_at = v.at FROM v \
@@ -100,8 +110,8 @@ pub fn changes(ops: &[Op]) -> impl Iterator<Item = (usize, &Change)> {
     })
 }
 
-/// Writes the batches' own rows under their epochs and gives the newest event number of each.
-pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<HashMap<String, i64>, Fault> {
+/// The rows of [`HEADS`].
+pub fn head_rows(ops: &[Op]) -> Rows {
     let mut rows = Rows::default();
     for (_, change) in changes(ops) {
         let head = &change.head;
@@ -123,6 +133,12 @@ pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
             &head.release,
         ]);
     }
+    rows
+}
+
+/// Writes the batches' own rows under their epochs and gives the newest event number of each.
+pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<HashMap<String, i64>, Fault> {
+    let rows = head_rows(ops);
     let mut newest = HashMap::new();
     for row in returning(conn, &texts.heads, rows).await? {
         let mut columns = Cursor::new(&row);
@@ -132,40 +148,46 @@ pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
     Ok(newest)
 }
 
+/// The rows of [`CLIPS`] that go to this round, and whose they are.
+pub fn clip_rows(ops: &[Op], round: usize) -> (Rows, Vec<(usize, &Change, i64)>) {
+    let mut rows = Rows::default();
+    let mut sent = Vec::new();
+    for (place, change) in changes(ops) {
+        let at = change.at;
+        for write in of_round(&change.clips, round, |write| write.clip.index) {
+            let clip = &write.clip;
+            let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
+            rows.push(&[
+                &change.batch,
+                &clip.index,
+                &write.expected,
+                &clip.status,
+                &clip.attempt,
+                &clip.retries,
+                &post.map(|post| &post.id),
+                &post.and_then(|post| post.uuid.as_deref()),
+                &clip.network_post_id,
+                &clip.permalink,
+                &error.map(|error| &*error.code),
+                &error.map(|error| &*error.message),
+                &clip.slot(),
+                &clip.next_attempt_at,
+                &clip.uploaded_at,
+                &clip.published_at,
+                &clip.timed_out_at,
+                &clip.late_looks,
+                &at,
+            ]);
+            sent.push((place, change, i64::from(clip.index)));
+        }
+    }
+    (rows, sent)
+}
+
 /// Writes the clips, each under the status in which it is expected.
 pub async fn clips(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
     for round in 0.. {
-        let mut rows = Rows::default();
-        let mut sent = Vec::new();
-        for (place, change) in changes(ops) {
-            let at = change.at;
-            for write in of_round(&change.clips, round, |write| write.clip.index) {
-                let clip = &write.clip;
-                let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
-                rows.push(&[
-                    &change.batch,
-                    &clip.index,
-                    &write.expected,
-                    &clip.status,
-                    &clip.attempt,
-                    &clip.retries,
-                    &post.map(|post| &post.id),
-                    &post.and_then(|post| post.uuid.as_deref()),
-                    &clip.network_post_id,
-                    &clip.permalink,
-                    &error.map(|error| &*error.code),
-                    &error.map(|error| &*error.message),
-                    &clip.slot(),
-                    &clip.next_attempt_at,
-                    &clip.uploaded_at,
-                    &clip.published_at,
-                    &clip.timed_out_at,
-                    &clip.late_looks,
-                    &at,
-                ]);
-                sent.push((place, change, i64::from(clip.index)));
-            }
-        }
+        let (rows, mut sent) = clip_rows(ops, round);
         if sent.is_empty() {
             return Ok(());
         }
@@ -183,15 +205,21 @@ pub async fn clips(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
     Ok(())
 }
 
+/// The rows of [`ATTEMPTS`] that go to this round.
+pub fn attempt_rows(ops: &[Op], round: usize) -> Result<Rows, Fault> {
+    let mut rows = Rows::default();
+    for (_, change) in changes(ops) {
+        for attempt in of_round(&change.attempts, round, |write| (write.clip, write.attempt)) {
+            push_attempt(&mut rows, change, attempt)?;
+        }
+    }
+    Ok(rows)
+}
+
 /// Adds to the ledger.
 pub async fn attempts(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
     for round in 0.. {
-        let mut rows = Rows::default();
-        for (_, change) in changes(ops) {
-            for attempt in of_round(&change.attempts, round, |write| (write.clip, write.attempt)) {
-                push_attempt(&mut rows, change, attempt)?;
-            }
-        }
+        let rows = attempt_rows(ops, round)?;
         if rows.is_empty() {
             break;
         }
@@ -235,6 +263,13 @@ pub async fn applied(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Res
         }
     }
     Ok(execute(conn, &texts.applied, rows).await?)
+}
+
+/// Whether no row is written twice and no command is applied: one round does it all.
+pub fn in_one_round(change: &Change) -> bool {
+    let second_clip = of_round(&change.clips, 1, |write| write.clip.index).next();
+    let second_attempt = of_round(&change.attempts, 1, |write| (write.clip, write.attempt)).next();
+    change.applied.is_empty() && second_clip.is_none() && second_attempt.is_none()
 }
 
 /// Of several writes to one row the k-th goes to round k, because a statement writes each row once.

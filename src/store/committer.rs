@@ -10,19 +10,19 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
-use storyclip_actors::{error::StoreError, events::Event};
+use storyclip_actors::error::StoreError;
 use tokio::sync::mpsc;
 
 use super::{
     drain::{self, Outcome, Texts},
+    events, express,
     fault::Fault,
     leases::{Lease, Taken},
     op::{Op, Reply, answer},
     open,
     sql::Dialect,
-    view::{CommitListener, Committed, Created},
+    view::{CommitListener, Created},
 };
 
 /// How many operations one transaction takes at most.
@@ -168,8 +168,14 @@ impl Committer {
     async fn attempt(&mut self, ops: &[Op]) -> Result<Outcome, Fault> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => open::connect(self.dialect, &self.options).await?,
+            None => open::reconnect(self.dialect, &self.options).await?,
         };
+        if self.orphans.is_empty() && express::carries(self.dialect, ops) {
+            match express::run(&mut conn, &self.texts.express, ops).await? {
+                express::End::Done => return Ok(self.went_express(conn, ops).await),
+                express::End::Nothing => {}
+            }
+        }
         let mut written = None;
         let transaction = transact(&mut conn, &self.texts, &self.orphans, ops, &mut written);
         let result = match (in_time(self.dialect, transaction).await, written) {
@@ -189,10 +195,23 @@ impl Committer {
         result
     }
 
+    /// The numbers of the events are looked up only if somebody listens.
+    async fn went_express(&mut self, mut conn: AnyConnection, ops: &[Op]) -> Outcome {
+        let mut outcome = Outcome::default();
+        if self.listener.listens() {
+            match express::numbers(&mut conn, &self.texts.express, ops).await {
+                Ok(numbers) => outcome.numbers = numbers,
+                Err(error) => tracing::warn!(%error, "listeners hear of a commit with the next one"),
+            }
+        }
+        self.committed(conn);
+        outcome
+    }
+
     /// The answer of a COMMIT was lost: a new connection shows whether the events of the drain are there.
     async fn clear_doubt(&mut self, ops: &[Op], outcome: Outcome, reason: String) -> Result<Outcome, Fault> {
         let look = async {
-            let mut conn = open::connect(self.dialect, &self.options).await?;
+            let mut conn = open::reconnect(self.dialect, &self.options).await?;
             let landed = drain::landed(&mut conn, &self.texts, ops, &outcome).await?;
             Ok((conn, landed))
         };
@@ -223,10 +242,12 @@ impl Committer {
 
     /// After the commit: the listener first, then the waiters.
     fn answer(&self, ops: Vec<Op>, mut outcome: Outcome) {
-        let numbers = std::mem::take(&mut outcome.numbers);
-        let committed = committed(&ops, &outcome, numbers);
-        if !committed.is_empty() {
-            self.listener.committed(&committed);
+        if self.listener.listens() {
+            let numbers = std::mem::take(&mut outcome.numbers);
+            let committed = events::committed(&ops, &outcome.replayed, numbers);
+            if !committed.is_empty() {
+                self.listener.committed(&committed);
+            }
         }
         for (place, op) in ops.into_iter().enumerate() {
             match op {
@@ -278,40 +299,6 @@ async fn transact(
             Err(fault)
         }
     }
-}
-
-/// The events of a drain with their numbers.
-fn committed(ops: &[Op], outcome: &Outcome, numbers: Vec<(i64, i64)>) -> Vec<Committed> {
-    let mut committed = Vec::with_capacity(numbers.len());
-    let mut numbers = numbers.into_iter();
-    for (place, op) in ops.iter().enumerate() {
-        let (batch, tenant, user, events) = match op {
-            Op::Commit(change, _) => (&change.batch, &change.tenant, &change.user, &change.events),
-            Op::Create(new, _) if !outcome.replayed.contains_key(&place) => {
-                (&new.id, &new.tenant, &new.user, &new.events)
-            }
-            Op::Create(..)
-            | Op::Command(..)
-            | Op::Fact(..)
-            | Op::Take(..)
-            | Op::Renew(..)
-            | Op::Release(..)
-            | Op::GiveBack(..)
-            | Op::Close(..) => continue,
-        };
-        for (Event { kind, body, .. }, (batch_seq, user_seq)) in events.iter().zip(&mut numbers) {
-            committed.push(Committed {
-                batch: batch.clone(),
-                tenant: tenant.clone(),
-                user: user.clone(),
-                batch_seq,
-                user_seq,
-                kind: *kind,
-                body: Bytes::copy_from_slice(body.as_bytes()),
-            });
-        }
-    }
-    committed
 }
 
 /// Answers the operations at these places with their errors and gives the others.

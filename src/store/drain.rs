@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::{
-    changes, creates, events,
+    changes, creates, events, express,
     fault::Fault,
     leases::{self, Lease},
     notes,
@@ -24,6 +24,7 @@ pub struct Texts {
     events: events::Texts,
     notes: notes::Texts,
     leases: leases::Texts,
+    pub express: express::Texts,
 }
 
 impl Texts {
@@ -34,6 +35,7 @@ impl Texts {
             events: events::Texts::new(dialect),
             notes: notes::Texts::new(dialect),
             leases: leases::Texts::new(dialect),
+            express: express::Texts::new(dialect),
         }
     }
 }

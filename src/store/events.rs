@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use bytes::Bytes;
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
     events::Event,
@@ -16,8 +17,17 @@ use super::{
     fault::Fault,
     op::Op,
     rows::{Rows, clean},
-    sql::{Dialect, execute, returning, text},
-    view::Created,
+    sql::{Dialect, Shape, execute, returning, text},
+    view::{Committed, Created},
+};
+
+/// The users' counters, moved on by how many events they get.
+pub const STREAMS: Shape = Shape {
+    columns: "tenant u n#",
+    statement: "INSERT INTO user_streams (tenant, user_id, last_event) SELECT v.tenant, v.u, v.n FROM v WHERE true \
+                ON CONFLICT (tenant, user_id) DO UPDATE SET \
+                last_event = user_streams.last_event + excluded.last_event",
+    returning: "tenant, user_id, last_event",
 };
 
 /// The statements.
@@ -30,12 +40,7 @@ pub struct Texts {
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
-            streams: dialect.over(
-                "tenant u n#",
-                "INSERT INTO user_streams (tenant, user_id, last_event) SELECT v.tenant, v.u, v.n FROM v WHERE true \
-                 ON CONFLICT (tenant, user_id) DO UPDATE SET \
-                 last_event = user_streams.last_event + excluded.last_event RETURNING tenant, user_id, last_event",
-            ),
+            streams: dialect.shaped(&STREAMS),
             events: dialect.over(
                 "b seq# tenant u user_seq# kind clip# body at",
                 "INSERT INTO batch_events (batch_id, batch_seq, tenant, user_id, user_seq, kind, clip_index, body, \
@@ -49,16 +54,16 @@ impl Texts {
 }
 
 /// The events of one operation and where they belong.
-struct Told<'o> {
-    batch: &'o BatchId,
-    tenant: &'o Tenant,
-    user: &'o UserId,
-    at: Timestamp,
-    events: &'o [Event],
+pub struct Told<'o> {
+    pub batch: &'o BatchId,
+    pub tenant: &'o Tenant,
+    pub user: &'o UserId,
+    pub at: Timestamp,
+    pub events: &'o [Event],
 }
 
 /// What each operation of the drain tells, in arrival order.
-fn told<'o>(ops: &'o [Op], replayed: &HashMap<usize, Created>) -> Vec<Told<'o>> {
+pub fn told<'o>(ops: &'o [Op], replayed: &HashMap<usize, Created>) -> Vec<Told<'o>> {
     let told = ops.iter().enumerate().filter_map(|(place, op)| match op {
         Op::Commit(change, _) => Some(Told {
             batch: &change.batch,
@@ -86,6 +91,20 @@ fn told<'o>(ops: &'o [Op], replayed: &HashMap<usize, Created>) -> Vec<Told<'o>> 
     told.filter(|told| !told.events.is_empty()).collect()
 }
 
+/// The rows of [`STREAMS`], in sorted order so that two nodes cannot lock each other out, and how many events each user
+/// gets.
+pub fn stream_rows<'o>(told: &[Told<'o>]) -> (Rows, BTreeMap<(&'o str, &'o str), i64>) {
+    let mut streams: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+    for told in told {
+        *streams.entry((told.tenant.as_str(), told.user.as_str())).or_default() += told.events.len() as i64;
+    }
+    let mut rows = Rows::default();
+    for ((tenant, user), count) in &streams {
+        rows.push(&[tenant, user, count]);
+    }
+    (rows, streams)
+}
+
 /// Stores the events and gives the (batch, user) number of each, in arrival order. `newest` has the batches' counters
 /// after this drain; a batch that is not in it is new.
 pub async fn store(
@@ -96,14 +115,7 @@ pub async fn store(
     replayed: &HashMap<usize, Created>,
 ) -> Result<Vec<(i64, i64)>, Fault> {
     let told = told(ops, replayed);
-    let mut streams: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    for told in &told {
-        *streams.entry((told.tenant.as_str(), told.user.as_str())).or_default() += told.events.len() as i64;
-    }
-    let mut rows = Rows::default();
-    for ((tenant, user), count) in &streams {
-        rows.push(&[tenant, user, count]);
-    }
+    let (rows, mut streams) = stream_rows(&told);
     let returned = returning(conn, &texts.streams, rows).await?;
     for row in &returned {
         let mut columns = Cursor::new(row);
@@ -145,6 +157,26 @@ pub async fn store(
     }
     execute(conn, &texts.events, rows).await?;
     Ok(numbers)
+}
+
+/// The events of a drain with their numbers, for those who listen.
+pub fn committed(ops: &[Op], replayed: &HashMap<usize, Created>, numbers: Vec<(i64, i64)>) -> Vec<Committed> {
+    let mut committed = Vec::with_capacity(numbers.len());
+    let mut numbers = numbers.into_iter();
+    for told in told(ops, replayed) {
+        for (event, (batch_seq, user_seq)) in told.events.iter().zip(&mut numbers) {
+            committed.push(Committed {
+                batch: told.batch.clone(),
+                tenant: told.tenant.clone(),
+                user: told.user.clone(),
+                batch_seq,
+                user_seq,
+                kind: event.kind,
+                body: Bytes::copy_from_slice(event.body.as_bytes()),
+            });
+        }
+    }
+    committed
 }
 
 /// Whether the first event of this drain is there with these numbers; `None` when the drain told nothing.

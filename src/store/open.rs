@@ -16,7 +16,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::sql::Dialect;
+use super::{express, sql::Dialect};
 
 /// How long a connect may take before the database counts as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -154,13 +154,14 @@ fn lock(database: &Path) -> Result<File, OpenError> {
 const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; ";
 
-/// The writer keeps the pages of live batches in memory and moves the log into the file in larger portions.
-const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000";
+/// The writer keeps the pages of live batches in memory, and what undoes a statement (a file costs a write per page), and
+/// moves the log into the file in larger portions.
+const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000";
 
 /// Readers cannot write by mistake.
 const READER: &str = "PRAGMA query_only = ON";
 
-/// One connection of its own, ready to write.
+/// The committer's connection, ready to write.
 pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
     let connecting = AnyConnection::connect_with(options);
     match dialect {
@@ -173,6 +174,21 @@ pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Res
             Ok(connected) => connected,
             Err(_) => Err(sqlx::Error::PoolTimedOut),
         },
+    }
+}
+
+/// The same on a database that has its schema, with what the committer puts on top.
+pub async fn reconnect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
+    let mut conn = connect(dialect, options).await?;
+    equip(&mut conn, dialect).await?;
+    Ok(conn)
+}
+
+/// Puts on top of the schema what the committer needs.
+pub async fn equip(conn: &mut AnyConnection, dialect: Dialect) -> sqlx::Result<()> {
+    match dialect {
+        Dialect::Sqlite => express::prepare(conn).await,
+        Dialect::Postgres => Ok(()),
     }
 }
 

@@ -18,11 +18,12 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// A row source that takes apart the JSON text bound as `$1`, once: `json_each` would print and parse each row again.
-    const fn source(self) -> &'static str {
+    /// A row source that takes apart a JSON text. Binary JSON on both: each cell of a row is looked up in it, and text
+    /// would be parsed again for each.
+    fn source(self, json: &str) -> String {
         match self {
-            Self::Sqlite => "jsonb_each($1)",
-            Self::Postgres => "jsonb_array_elements(CAST($1 AS jsonb)) AS j(value)",
+            Self::Sqlite => format!("jsonb_each({json})"),
+            Self::Postgres => format!("jsonb_array_elements(CAST({json} AS jsonb)) AS j(value)"),
         }
     }
 
@@ -42,27 +43,45 @@ impl Dialect {
         }
     }
 
-    /// `WITH v(…) AS (…)` over the rows of `$1`; a column whose name ends in `#` is a number, every other is text.
-    pub fn with(self, columns: &str) -> String {
-        let names: Vec<&str> = columns.split_whitespace().collect();
-        let values: Vec<String> = (names.iter().enumerate())
-            .map(|(at, name)| match name.ends_with('#') {
-                true => format!("CAST(value->>{at} AS BIGINT)"),
-                false => format!("value->>{at}"),
-            })
-            .collect();
-        let names = names.join(", ").replace('#', "");
-        format!(
-            "WITH v({names}) AS (SELECT {} FROM {}) ",
-            values.join(", "),
-            self.source()
-        )
+    /// The rows of a JSON text; a column whose name ends in `#` is a number, every other is text.
+    fn rows(self, columns: &str, json: &str) -> String {
+        let cell = |(at, name): (usize, &str)| match name.strip_suffix('#') {
+            Some(number) => format!("CAST(value->>{at} AS BIGINT) AS {number}"),
+            None => format!("value->>{at} AS {name}"),
+        };
+        let cells: Vec<String> = columns.split_whitespace().enumerate().map(cell).collect();
+        format!("SELECT {} FROM {}", cells.join(", "), self.source(json))
     }
 
     /// A statement over the rows of `$1`.
     pub fn over(self, columns: &str, statement: &str) -> SqlStr {
-        text(self.with(columns) + statement)
+        text(format!("WITH v AS ({}) {statement}", self.rows(columns, "$1")))
     }
+
+    /// A statement over the rows of `$1` that gives back what its shape says.
+    pub fn shaped(self, shape: &Shape) -> SqlStr {
+        let returning = match shape.returning {
+            "" => String::new(),
+            columns => format!(" RETURNING {columns}"),
+        };
+        self.over(shape.columns, &format!("{}{returning}", shape.statement))
+    }
+
+    /// The same as a part of a trigger, over the rows of this JSON text and without giving anything back.
+    pub fn part(self, shape: &Shape, json: &str) -> String {
+        let rows = format!("FROM ({}) AS v ", self.rows(shape.columns, json));
+        shape.statement.replacen("FROM v ", &rows, 1)
+    }
+}
+
+/// A write that stands alone on one way and is a part of a trigger on the other.
+pub struct Shape {
+    /// Its rows' columns.
+    pub columns: &'static str,
+    /// What is done with them; they are `v`.
+    pub statement: &'static str,
+    /// What it gives back where it stands alone; empty for nothing.
+    pub returning: &'static str,
 }
 
 /// A statement text made of constants only, ready to be used again and again.
@@ -94,8 +113,8 @@ mod tests {
     #[test]
     fn columns_are_counted_by_the_list_alone() {
         assert_eq!(
-            Dialect::Sqlite.with("b i#"),
-            "WITH v(b, i) AS (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM jsonb_each($1)) "
+            Dialect::Sqlite.rows("b i#", "$1"),
+            "SELECT value->>0 AS b, CAST(value->>1 AS BIGINT) AS i FROM jsonb_each($1)"
         );
     }
 }

@@ -216,6 +216,9 @@ pub struct Committed {
 
 /// Hears what was committed.
 pub trait CommitListener: Send + Sync {
+    /// Whether anybody wants to hear. Asked after COMMIT: whoever begins to listen later reads the table first.
+    fn listens(&self) -> bool;
+
     /// Called by the committer after COMMIT, in order, before the waiters are answered. It must be cheap: everybody
     /// waits for it.
     fn committed(&self, events: &[Committed]);

@@ -65,7 +65,7 @@ fn read_one(errors: &mut Errors, n: usize, post: &Value) -> Option<(usize, NewCl
     });
     let clip = NewClip {
         id: id.map_or_else(|| format!("clip_{}", n + 1), str::to_owned),
-        url: url.unwrap_or_default().to_owned(),
+        url: with_small_scheme(url.unwrap_or_default()),
         title: title.map(str::to_owned),
         text: text.unwrap_or_default().to_owned(),
     };
@@ -81,5 +81,13 @@ fn refuse_repeats(errors: &mut Errors, clips: &[(usize, NewClip)]) {
             continue;
         }
         seen.insert(&clip.id, *n);
+    }
+}
+
+/// The URL as the standard writes it, `https` for `HTTPS`: Metricool and whoever reads its answers compare letters.
+fn with_small_scheme(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
+        None => url.to_owned(),
     }
 }

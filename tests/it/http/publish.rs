@@ -16,7 +16,7 @@ async fn the_answer_says_what_was_taken_on() {
         "userId": "u1", "unknown": {"is": "ignored"},
         "posts": [
             {"url": "https://cdn.example/1.mp4", "text": "hello", "title": "One", "more": 1},
-            {"id": "mine", "url": "http://cdn.example/2.mp4", "text": null},
+            {"id": "mine", "url": "HTTP://CDN.example/2.MP4", "text": null},
         ],
         "schedule": {"mode": "now", "scheduledAt": null, "timezone": "Europe/Madrid"},
         "settings": {
@@ -48,6 +48,7 @@ async fn the_answer_says_what_was_taken_on() {
     let clips = &batch["batch"]["clips"];
     assert_eq!((&clips[0]["id"], &clips[1]["id"]), (&json!("clip_1"), &json!("mine")));
     assert_eq!(clips[0]["title"], "One");
+    assert_eq!(clips[1]["url"], "http://CDN.example/2.MP4", "only a scheme has no case");
 }
 
 #[tokio::test]

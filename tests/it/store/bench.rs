@@ -61,6 +61,10 @@ impl Drop for TempDir {
 pub struct Ears(pub Mutex<Vec<Committed>>);
 
 impl CommitListener for Ears {
+    fn listens(&self) -> bool {
+        true
+    }
+
     fn committed(&self, events: &[Committed]) {
         self.0.lock().unwrap().extend_from_slice(events);
     }

@@ -1,0 +1,158 @@
+//! The real binary as a process of its own, configured by environment as an operator would, on a fresh SQLite file.
+//! It is killed when dropped.
+
+use std::{
+    fs::File,
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use super::{Outcome, process::Process};
+
+const KEY: &str = "sk_benchmark";
+
+/// How many requests submit batches at once.
+const SUBMITTERS: u32 = 16;
+
+/// How long a start may take.
+const START: Duration = Duration::from_secs(20);
+
+/// A daemon is at rest when it used less than one hundredth of a core for this long.
+const REST: Duration = Duration::from_millis(1_500);
+
+/// How long it may take to come to rest.
+const REST_WITHIN: Duration = Duration::from_secs(60);
+
+/// A running daemon.
+pub struct Daemon {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Daemon {
+    /// Starts it on a fresh database in this folder, with the stand-in at this URL and these settings beside.
+    pub async fn start(folder: &Path, stand_in: &str, settings: &[(&str, &str)]) -> Outcome<Self> {
+        // A port that was free a moment ago: the daemon says no other than in its log.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_storyclip"));
+        for (name, _) in std::env::vars_os() {
+            let ours = |name: &str| name.starts_with("STORYCLIP_") || name.starts_with("METRICOOL_");
+            if name.to_str().is_some_and(ours) {
+                command.env_remove(name);
+            }
+        }
+        let child = command
+            .arg("serve")
+            .env("STORYCLIP_LISTEN", address.to_string())
+            .env(
+                "STORYCLIP_DATABASE_URL",
+                format!("sqlite://{}", folder.join("storyclip.db").display()),
+            )
+            .env("STORYCLIP_API_KEYS", format!("bench:{KEY}:publish+read"))
+            .env("STORYCLIP_METRICOOL_URL", stand_in)
+            .env("METRICOOL_USER_TOKEN", "token")
+            .env("METRICOOL_USER_ID", "1")
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(folder.join("log"))?)
+            .spawn()?;
+        let daemon = Self {
+            child,
+            url: format!("http://{address}"),
+            client: storyclip::providers::http_client(&format!("http://{address}"), SUBMITTERS as usize)?,
+        };
+        daemon.ready(folder).await?;
+        Ok(daemon)
+    }
+
+    async fn ready(&self, folder: &Path) -> Outcome<()> {
+        let until = Instant::now() + START;
+        while Instant::now() < until {
+            if let Ok(answer) = self.client.get(format!("{}/readyz", self.url)).send().await
+                && answer.status().is_success()
+            {
+                return Ok(());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+        Err(format!("the daemon did not start; its log:\n{log}").into())
+    }
+
+    /// What it has used.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+
+    /// Submits this many batches of so many clips; batch n goes to brand n, from 1.
+    pub async fn submit(&self, batches: u32, clips: u32) -> Outcome<()> {
+        let next = Arc::new(AtomicU32::new(1));
+        let mut tasks = Vec::new();
+        for _ in 0..SUBMITTERS {
+            let (next, client, url) = (next.clone(), self.client.clone(), self.url.clone());
+            tasks.push(tokio::spawn(async move {
+                loop {
+                    let batch = next.fetch_add(1, Ordering::Relaxed);
+                    if batch > batches {
+                        return Ok(());
+                    }
+                    submit_one(&client, &url, batch, clips).await?;
+                }
+            }));
+        }
+        for task in tasks {
+            task.await?
+                .map_err(|error: Box<dyn std::error::Error + Send + Sync>| error)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it has nothing to do but what its timers bring, told by the processor time it uses.
+    pub async fn at_rest(&self) -> Outcome<()> {
+        let until = Instant::now() + REST_WITHIN;
+        while Instant::now() < until {
+            let before = self.process().cpu()?;
+            sleep(REST).await;
+            if self.process().cpu()? - before <= REST / 50 {
+                return Ok(());
+            }
+        }
+        Err("the daemon did not come to rest".into())
+    }
+}
+
+async fn submit_one(client: &Client, url: &str, batch: u32, clips: u32) -> Outcome<()> {
+    let posts: Vec<Value> = (1..=clips)
+        .map(|clip| json!({"id": format!("clip_{clip}"), "url": format!("https://cdn.example/stories/{batch}/{clip}.mp4")}))
+        .collect();
+    let body = json!({
+        "userId": format!("user_{batch}"), "posts": posts, "schedule": {"mode": "now"},
+        "settings": {"accountId": batch.to_string(), "publishSpeed": "hyper"},
+    });
+    let request = client.post(format!("{url}/api/metricool/publish/stories"));
+    let answer = request.header("X-API-Key", KEY).json(&body).send().await?;
+    match answer.status().as_u16() {
+        202 => Ok(()),
+        status => Err(format!("a batch was answered with {status}: {}", answer.text().await?).into()),
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have died by itself.
+        let _: Result<_, _> = self.child.kill();
+        let _: Result<_, _> = self.child.wait();
+    }
+}
