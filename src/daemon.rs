@@ -14,9 +14,10 @@ use storyclip_actors::{
     context::{Context, LeaseClock, Rules},
     directory::Directory,
     limiter::Limiter,
+    messages::SupervisorMessage,
     model::NodeId,
     ports::{Clock, Provider},
-    supervisor::{Supervisor, SupervisorMessage},
+    supervisor::Supervisor,
 };
 use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};

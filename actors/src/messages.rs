@@ -1,4 +1,4 @@
-//! What a batch's actor and its two children say to each other. The actors send and receive it; a message that is lost with
+//! What the actors say to each other. The actors send and receive it; a message that is lost with
 //! a process is made again by the next plan.
 
 use std::sync::Arc;
@@ -8,10 +8,29 @@ use ractor::RpcReplyPort;
 use crate::{
     error::{ProviderError, Refused},
     limiter::Permit,
-    model::{BatchStatus, PostRef, Request, Timestamp},
+    model::{BatchId, BatchStatus, PostRef, Request, Timestamp},
     ports::{Listing, Reading, Withdrawal},
     work::Call,
 };
+
+/// What the supervisor hears.
+#[derive(Debug)]
+pub enum SupervisorMessage {
+    /// Claim what is due.
+    Claim,
+    /// A second has passed.
+    Sweep,
+    /// See that this batch is run, by exactly one actor; answers whether it is run here.
+    Ensure(BatchId, Option<RpcReplyPort<bool>>),
+    /// A command row of this batch is durable; the batch's actor answers when it is applied.
+    Command(BatchId, RpcReplyPort<BatchStatus>),
+    /// Ask the network about this batch if that was not done just now.
+    Reconcile(BatchId),
+    /// A credential is refused, or something that was closed is open again: every batch plans.
+    AccountsChanged,
+    /// Start nothing more, let calls under way be recorded, give the leases back, answer, stop.
+    Drain(RpcReplyPort<()>),
+}
 
 /// What a BatchActor hears. Answers name the clip and the attempt they answer; a stale one is ignored.
 #[derive(Debug)]

@@ -15,8 +15,8 @@ use crate::{
     batch::BatchActor,
     context::Context,
     directory::Directory,
-    messages::BatchMessage,
-    model::{BatchId, BatchStatus, Timestamp},
+    messages::{BatchMessage, SupervisorMessage},
+    model::{BatchId, Timestamp},
     ports::{Claim, Snapshot},
     schedule::FRESH,
 };
@@ -26,25 +26,6 @@ pub const SWEEP: Duration = Duration::from_secs(1);
 
 /// How many batches one claim takes at most: it bounds the size of one answer, not of the work.
 const CLAIM_AT_ONCE: usize = 500;
-
-/// What the supervisor hears.
-#[derive(Debug)]
-pub enum SupervisorMessage {
-    /// Claim what is due.
-    Claim,
-    /// A second has passed.
-    Sweep,
-    /// See that this batch is run, by exactly one actor; answers whether it is run here.
-    Ensure(BatchId, Option<RpcReplyPort<bool>>),
-    /// A command row of this batch is durable; the batch's actor answers when it is applied.
-    Command(BatchId, RpcReplyPort<BatchStatus>),
-    /// Ask the network about this batch if that was not done just now.
-    Reconcile(BatchId),
-    /// A credential is refused, or something that was closed is open again: every batch plans.
-    AccountsChanged,
-    /// Start nothing more, let calls under way be recorded, give the leases back, answer, stop.
-    Drain(RpcReplyPort<()>),
-}
 
 /// See the file's first paragraph.
 pub struct Supervisor;

@@ -16,9 +16,10 @@ use crate::{
     context::{Context, LeaseClock, Rules},
     directory::Directory,
     limiter::Limiter,
+    messages::SupervisorMessage,
     model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, CommandKind, NodeId, Timestamp},
     ports::{Bell, Clock},
-    supervisor::{Supervisor, SupervisorMessage},
+    supervisor::Supervisor,
 };
 
 pub use network::{Fault, Network, Post, Script};

@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use ractor::{ActorRef, ActorStatus, rpc::CallResult};
 use storyclip_actors::{
     directory::Directory,
+    messages::SupervisorMessage,
     model::{BatchId, BatchStatus},
-    supervisor::{SupervisorMessage, nudge},
+    supervisor::nudge,
 };
 
 use crate::http::{Control, Readiness};

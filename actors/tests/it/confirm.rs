@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus, Speed},
     ports::{FailureKind, PublishFailure},
-    supervisor::SupervisorMessage,
     testing::NewBatch,
 };
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use storyclip_actors::{
     context::Rules,
+    messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus, CommandKind},
-    supervisor::SupervisorMessage,
     testing::{Fault, NewBatch, World},
 };
 

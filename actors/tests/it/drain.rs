@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus},
-    supervisor::SupervisorMessage,
     testing::{Fault, NewBatch, World},
 };
 use tokio::time::Instant;

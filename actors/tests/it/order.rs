@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use storyclip_actors::{
     error::Verdict,
+    messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus, OnFailure},
-    supervisor::SupervisorMessage,
     testing::{Fault, NewBatch},
 };
 
