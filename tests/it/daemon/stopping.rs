@@ -67,6 +67,34 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
 }
 
 #[tokio::test]
+async fn sigterm_is_not_held_up_by_a_provider_that_is_away() {
+    let stage = Stage::new(json!({"confirm_ms": 100, "error_after_commit": {"next": 1}})).await;
+    let mut daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
+    stage
+        .until("a post is made", |sandbox| !sandbox.posts().is_empty())
+        .await;
+    stage.faults(json!({"unavailable": true}));
+    daemon.process.logged("to=uncertain").await;
+    let asked = stage.requests();
+    stage
+        .until("the provider is probed", |_| stage.requests() > asked)
+        .await;
+    let begun = Instant::now();
+    daemon.process.terminate();
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    let took = begun.elapsed();
+    // The grace is 25 s.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+
+    stage.faults(json!({"unavailable": false}));
+    let next = stage.start().await;
+    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
+    next.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn a_kill_during_the_very_first_start_is_no_obstacle_to_the_next() {
     let mut rng = SmallRng::seed_from_u64(seed("first starts"));
     let mut startup = Duration::from_millis(100);
