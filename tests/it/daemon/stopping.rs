@@ -6,6 +6,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::Row;
+use storyclip::sandbox::Route;
 
 use super::{
     experiment::{seed, some_of},
@@ -76,10 +77,9 @@ async fn sigterm_is_not_held_up_by_a_provider_that_is_away() {
         .await;
     stage.faults(json!({"unavailable": true}));
     daemon.process.logged("to=uncertain").await;
-    let asked = stage.requests();
-    stage
-        .until("the provider is probed", |_| stage.requests() > asked)
-        .await;
+    // By the second probe the next search waits for the provider.
+    let probes = || (stage.sandbox.requests().get(&Route::Brands)).map_or(0, |asked| asked.count);
+    stage.until("the provider is probed again", |_| probes() >= 2).await;
     let begun = Instant::now();
     daemon.process.terminate();
     assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
