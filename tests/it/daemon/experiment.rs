@@ -46,6 +46,8 @@ pub struct Experiment {
     /// Kills while a create call was under way.
     creating: usize,
     starting: usize,
+    /// Clips that were settled at the last kill.
+    settled: usize,
 }
 
 impl Experiment {
@@ -65,6 +67,7 @@ impl Experiment {
             tally: BTreeMap::new(),
             creating: 0,
             starting: 0,
+            settled: 0,
         }
     }
 
@@ -127,8 +130,7 @@ impl Experiment {
         startup: Duration,
         watchers: &[Watcher],
     ) -> Process {
-        let live = stage.sandbox.ledger().counts.live;
-        if live * self.kills > kill * (self.urls.len() - 1) {
+        if self.settled * self.kills > kill * (self.urls.len() - 3) {
             self.starting += 1;
             some_of(startup, &mut self.rng).await;
             return process;
@@ -151,25 +153,26 @@ impl Experiment {
     async fn count(&mut self, stage: &Stage, batch: &str) {
         let mut remains = stage.database.remains().await;
         let clip = at_work(&mut remains, batch).await;
-        let (status, creating) =
+        let (index, status, creating) =
             clip.unwrap_or_else(|| panic!("the batch was over before the last kill: {:?}", self.tally));
+        self.settled = index - 1;
         *self.tally.entry(status).or_default() += 1;
         self.creating += usize::from(creating);
     }
 }
 
-/// The status of the first clip that is not settled, and whether its create call has no answer yet.
-pub async fn at_work(remains: &mut AnyConnection, batch: &str) -> Option<(String, bool)> {
+/// The first clip that is not settled: its index, its status, and whether its create call has no answer yet.
+pub async fn at_work(remains: &mut AnyConnection, batch: &str) -> Option<(usize, String, bool)> {
     let sql = format!(
-        "SELECT c.status, (SELECT COUNT(*) FROM delivery_attempts a WHERE a.batch_id = c.batch_id \
+        "SELECT c.clip_index, c.status, (SELECT COUNT(*) FROM delivery_attempts a WHERE a.batch_id = c.batch_id \
          AND a.clip_index = c.clip_index AND a.attempt = c.attempts AND a.outcome_at IS NULL) \
          FROM publish_batch_clips c WHERE c.batch_id = '{batch}' \
          AND c.status NOT IN ('published', 'failed', 'cancelled') ORDER BY c.clip_index LIMIT 1"
     );
     let row = sqlx::query(AssertSqlSafe(sql)).fetch_optional(remains).await.unwrap()?;
-    let (status, open): (String, i64) = (row.get(0), row.get(1));
+    let (index, status, open): (i64, String, i64) = (row.get(0), row.get(1), row.get(2));
     let creating = status == "uploading" && open > 0;
-    Some((status, creating))
+    Some((index as usize, status, creating))
 }
 
 /// The bodies of the batch's events as they are in the database.

@@ -62,7 +62,7 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
         daemon.process.kill();
         let mut remains = stage.database.remains().await;
         for (_, id) in &batches {
-            let (status, _) = at_work(&mut remains, id).await.expect("the batch is not over");
+            let (_, status, _) = at_work(&mut remains, id).await.expect("the batch is not over");
             *tally.entry(status).or_default() += 1;
         }
         daemon = stage.start().await;
@@ -80,6 +80,41 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
     }
     daemon.stop().await;
     println!("seed {seed}: all is well after {:?}", begun.elapsed());
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_postgresql_share_the_work_and_take_over_from_each_other() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let seed = seed("two daemons");
+    let mut rng = SmallRng::seed_from_u64(seed);
+    let sandbox = instant(json!({"seed": seed, "create_delay_ms": [20, 100], "confirm_ms": [50, 300]}));
+    let stage = Stage::with(database, sandbox).await.set("STORYCLIP_LEASE_SECONDS", "8");
+    let mut daemons = [stage.start().await, stage.start().await];
+    let mut ids = Vec::new();
+    for brand in 1..=8 {
+        let body = stories(&brand.to_string(), &clips(12), json!({"maxRetries": 10}));
+        ids.push(daemons[brand % 2].api.publish(&body).await);
+    }
+    for kill in 0..6 {
+        let creates = stage.creates();
+        stage
+            .until("a create request begins", |_| stage.creates() > creates)
+            .await;
+        some_of(Duration::from_millis(300), &mut rng).await;
+        let next = stage.start().await;
+        let dead = std::mem::replace(&mut daemons[kill % 2], next);
+        dead.process.kill();
+    }
+    for id in &ids {
+        let batch = daemons[0].api.settled(id).await;
+        ledger::all_published(&stage.sandbox, &batch);
+    }
+    for daemon in daemons {
+        daemon.stop().await;
+    }
     stage.clear().await;
 }
 

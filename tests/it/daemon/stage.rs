@@ -235,6 +235,23 @@ impl Api {
             .await;
     }
 
+    /// Asks until the batch is completed, for when another daemon runs it, whose events are not heard here.
+    pub async fn settled(&self, id: &str) -> Value {
+        let asking = async {
+            loop {
+                let batch = self.batch(id).await;
+                if batch["status"] != "processing" {
+                    return batch;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(batch) => batch,
+            Err(_) => panic!("still at work: {:#}", self.batch(id).await),
+        }
+    }
+
     /// Waits for the end of the batch and gives its summary.
     pub async fn finished(&self, id: &str) -> Value {
         let last = self

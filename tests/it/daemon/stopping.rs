@@ -6,6 +6,7 @@ use rand::{SeedableRng, rngs::SmallRng};
 use reqwest::StatusCode;
 use serde_json::json;
 use sqlx::Row;
+use storyclip::sandbox::Route;
 
 use super::{
     experiment::{seed, some_of},
@@ -62,6 +63,33 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
     let next = stage.start().await;
     ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
     assert_eq!(stage.creates(), 3, "nothing is sent twice");
+    next.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn sigterm_is_not_held_up_by_a_provider_that_is_away() {
+    let stage = Stage::new(json!({"confirm_ms": 100, "error_after_commit": {"next": 1}})).await;
+    let mut daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
+    stage
+        .until("a post is made", |sandbox| !sandbox.posts().is_empty())
+        .await;
+    stage.faults(json!({"unavailable": true}));
+    daemon.process.logged("to=uncertain").await;
+    // By the second probe the next search waits for the provider.
+    let probes = || (stage.sandbox.requests().get(&Route::Brands)).map_or(0, |asked| asked.count);
+    stage.until("the provider is probed again", |_| probes() >= 2).await;
+    let begun = Instant::now();
+    daemon.process.terminate();
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    let took = begun.elapsed();
+    // The grace is 25 s.
+    assert!(took < Duration::from_secs(10), "{took:?}");
+
+    stage.faults(json!({"unavailable": false}));
+    let next = stage.start().await;
+    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
     next.stop().await;
     stage.clear().await;
 }
