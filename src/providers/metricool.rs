@@ -176,8 +176,10 @@ impl Metricool {
             Err(error) if error.http_status == Some(404) => return Ok(Reading::Missing),
             Err(error) => return Err(error),
         };
-        let post = wire::post(&answer.body).ok_or_else(|| answer.unreadable("post"))?;
-        Ok(reading::of(&post, network))
+        // A 2xx that is about something else, or nothing, must not be taken for the end of this post.
+        let about = wire::post(&answer.body).filter(|about| about.id.text() == Some(post.as_str()));
+        let about = about.ok_or_else(|| answer.unreadable("word about the post"))?;
+        Ok(reading::of(&about, network))
     }
 
     /// Whether a delete that was answered, or lost, has withdrawn a post that was pending just before it.

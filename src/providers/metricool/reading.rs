@@ -105,7 +105,7 @@ fn word(status: &str) -> Word {
     }
 }
 
-/// What the post's answer says about this network. A status on top of the post counts only when the network has none
+/// What the post's answer, which carries the post's own id, says about this network. A status on top of the post counts only when the network has none
 /// of its own among `providers`.
 pub(super) fn of(post: &Post, network: Network) -> Reading {
     let targeted = post.providers.iter().flatten().find(|provider| is(provider, network));

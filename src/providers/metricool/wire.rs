@@ -143,16 +143,12 @@ struct Page {
 pub(super) fn post(body: &[u8]) -> Option<Post> {
     match serde_json::from_slice::<Envelope<Post>>(body) {
         Ok(Envelope { data: Some(post), .. }) => Some(post),
-        Ok(Envelope { data: None, .. }) => serde_json::from_slice(body).ok().filter(says_something),
+        // Without an id it is an explanation rather than a post, whatever status it has.
+        Ok(Envelope { data: None, .. }) => serde_json::from_slice(body)
+            .ok()
+            .filter(|post: &Post| post.id.text().is_some()),
         Err(_) => None,
     }
-}
-
-fn says_something(post: &Post) -> bool {
-    post.providers.is_some()
-        || [&post.id, &post.status, &post.lifecycle]
-            .iter()
-            .any(|field| field.text().is_some())
 }
 
 /// Whether a delete was carried out by its own word: `{"data": true}`, or no body at all.
@@ -267,6 +263,8 @@ mod tests {
         assert!(post(b"<html>").is_none());
         assert!(post(br#"{"data":true}"#).is_none());
         assert!(post(b"{}").is_none());
+        assert!(post(br#"{"status":"error","message":"try again"}"#).is_none());
+        assert!(post(br#"{"providers":[{"network":"facebook","status":"ERROR"}]}"#).is_none());
     }
 
     #[test]
