@@ -277,28 +277,6 @@ async fn a_status_on_top_counts_where_the_network_has_none() {
 }
 
 #[tokio::test]
-async fn an_answer_without_the_posts_id_says_nothing_about_it() {
-    let answers = [
-        r#"{"status":"error","message":"internal"}"#,
-        r#"{"lifecycle":"FAILED"}"#,
-        r#"{"status":"PUBLISHED"}"#,
-        r#"{"id":8,"status":"FAILED"}"#,
-        r#"{"data":{"status":"FAILED"}}"#,
-        r#"{"data":{"id":8,"status":"PUBLISHED"}}"#,
-        r#"{"data":{"providers":[{"network":"facebook","status":"ERROR"}]}}"#,
-        r#"{"data":{"id":8,"providers":[{"network":"facebook","status":"PUBLISHED"}]}}"#,
-        r#"{"providers":[{"network":"facebook","status":"ERROR"}]}"#,
-    ];
-    let stub = Stub::answering(answers.map(|body| Reply::Json(200, body))).await;
-    let metricool = stub.metricool();
-    for body in answers {
-        let read = metricool.status(&brand(), Network::Facebook, &handle("7")).await;
-        let error = read.expect_err(body);
-        assert_eq!((error.verdict, error.outage), (Verdict::Unavailable, false), "{body}");
-    }
-}
-
-#[tokio::test]
 async fn odd_ends_of_a_post_are_read_for_what_they_are() {
     let stage = Stage::set().await;
     let metricool = stage.metricool();

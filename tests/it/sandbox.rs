@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod restart;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
@@ -345,24 +347,4 @@ async fn a_stopped_sandbox_refuses_connections() {
         .await
         .unwrap_err();
     assert!(error.outage && error.verdict == Verdict::Unavailable, "{error:?}");
-}
-
-#[tokio::test]
-async fn one_that_is_started_again_gives_ids_that_were_never_given() {
-    let first = Stage::set().await;
-    let made = async |stage: &Stage| {
-        let mut ids = Vec::new();
-        for _ in 0..20 {
-            let post = stage.metricool().create(&brand(), &stage.story(MINUTE)).await.unwrap();
-            ids.push(post.id.as_str().parse::<i64>().unwrap());
-        }
-        ids
-    };
-    let before = made(&first).await;
-    first.clock.advance(SECOND);
-    let second = Stage::at(first.clock.clone(), Duration::ZERO).await;
-    let after = made(&second).await;
-    let all = [before, after].concat();
-    assert!(all.is_sorted_by(|one, next| one < next), "{all:?}");
-    assert!(all.iter().all(|id| (9..=12).contains(&id.to_string().len())), "{all:?}");
 }
