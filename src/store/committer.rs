@@ -18,7 +18,7 @@ use super::{
     drain::{self, Outcome, Texts},
     events, express,
     fault::Fault,
-    leases::{Lease, Taken},
+    leases::{Returned, Taken},
     op::{Op, Reply, answer},
     open,
     sql::Dialect,
@@ -47,8 +47,9 @@ pub struct Committer {
     conn: Option<AnyConnection>,
     /// What was taken from the queue and has to wait for the next drain.
     waiting: VecDeque<Op>,
-    /// Leases to give back before anything else: their takers never heard of them, or their commit is in doubt.
-    orphans: Vec<Lease>,
+    /// Leases to give back before anything else: their takers never heard of them or cannot read their batches, or their
+    /// commit is in doubt.
+    orphans: Vec<Returned>,
     /// Whether the last drain found no database; told once.
     down: bool,
 }
@@ -226,7 +227,8 @@ impl Committer {
                 Err(Fault::Gone(reason))
             }
             Ok((_, None)) | Err(_) => {
-                self.orphans.extend(outcome.taken.into_values().flatten());
+                self.orphans
+                    .extend(outcome.taken.into_values().flatten().map(Returned::from));
                 Err(Fault::InDoubt(reason))
             }
         }
@@ -284,7 +286,7 @@ async fn in_time<T>(dialect: Dialect, work: impl Future<Output = Result<T, Fault
 async fn transact(
     conn: &mut AnyConnection,
     texts: &Texts,
-    orphans: &[Lease],
+    orphans: &[Returned],
     ops: &[Op],
     written: &mut Option<Outcome>,
 ) -> Result<(), Fault> {

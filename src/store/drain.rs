@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 use super::{
     changes, creates, events, express,
     fault::Fault,
-    leases::{self, Lease},
+    leases::{self, Lease, Returned},
     notes,
     op::Op,
     sql::Dialect,
@@ -53,8 +53,8 @@ pub struct Outcome {
     pub released: HashMap<usize, u64>,
 }
 
-/// Runs the statements. `orphans` are leases that nobody came to know of.
-pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Lease], ops: &[Op]) -> Result<Outcome, Fault> {
+/// Runs the statements. `orphans` are leases that nobody keeps.
+pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Returned], ops: &[Op]) -> Result<Outcome, Fault> {
     leases::give_back(conn, &texts.leases, orphans).await?;
     let newest = changes::heads(conn, &texts.changes, ops).await?;
     changes::clips(conn, &texts.changes, ops).await?;
