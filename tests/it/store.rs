@@ -40,7 +40,7 @@ macro_rules! contract {
 }
 
 contract! {
-    creation: a_new_batch_reads_as_it_was_given, a_repeated_key_creates_nothing, an_old_key_counts_as_absent,
+    creation: a_new_batch_reads_as_it_was_given, a_repeated_key_creates_nothing, an_old_key_counts_as_absent, old_keys_are_deleted_once_an_hour,
         a_batch_id_is_taken_once, active_batches_are_the_tenants_own, hostile_text_comes_back;
     cases: a_step_reaches_every_table, a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
         a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps;
