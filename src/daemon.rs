@@ -168,6 +168,12 @@ impl Daemon {
         let _: Result<_, _> = (&mut self.supervising).await;
     }
 
+    /// Lets the supervisor die.
+    #[cfg(test)]
+    pub(crate) fn kill(&self) {
+        self.supervisor.kill();
+    }
+
     /// Stops in order: no new work, calls under way are recorded within the grace, leases go back, subscribers are told
     /// to come again, the database is closed.
     pub async fn stop(self) {

@@ -2,7 +2,7 @@
 //! everything that can go wrong.
 //!
 //! `storyclip sandbox` runs it for people to rehearse against; the demo, the tests and the benchmark start it in their own
-//! process. It keeps everything in memory: when it dies, its posts are gone.
+//! process. It keeps everything in memory: when it dies, its posts are gone, and the next one gives other ids.
 
 mod answer;
 mod api;
@@ -213,7 +213,7 @@ impl Sandbox {
             tokens: options.tokens,
             brands: options.brands,
             named: Mutex::default(),
-            ledger: Mutex::default(),
+            ledger: Mutex::new(Ledger::starting(options.clock.now())),
             faults: Faults::new(options.faults),
             traffic: Traffic::default(),
             clock: options.clock,

@@ -30,22 +30,28 @@ pub(super) struct Demo {
     exit_when_done: bool,
 }
 
-/// What runs in this process, and how to reach it.
+/// What runs in this process.
 struct Stage {
     sandbox: Sandbox,
     daemon: Daemon,
-    connection: Connection,
-    key: String,
+    address: Address,
     /// Last, so that it is removed after everything that uses it.
     _folder: TemporaryFolder,
+}
+
+/// How to reach it.
+struct Address {
+    connection: Connection,
+    key: String,
+    sandbox: SocketAddr,
 }
 
 impl Demo {
     pub(super) async fn run(self) -> Result<Ending, CliError> {
         let mut signals = Signals::new()?;
-        let stage = Stage::set().await?;
+        let mut stage = Stage::set().await?;
         let outcome = tokio::select! {
-            outcome = self.play(&stage) => outcome,
+            outcome = self.perform(&mut stage) => outcome,
             _ = signals.next() => Ok(if self.exit_when_done { Ending::NotAllPublished } else { Ending::Done }),
         };
         tokio::select! {
@@ -54,16 +60,24 @@ impl Demo {
         }
     }
 
+    /// Plays while there is a daemon.
+    async fn perform(&self, stage: &mut Stage) -> Result<Ending, CliError> {
+        tokio::select! {
+            outcome = self.play(&stage.address) => outcome,
+            () = stage.daemon.died() => Err(CliError::DemoDied),
+        }
+    }
+
     /// Publishes and watches, then stays until it is interrupted, unless it is to end.
-    async fn play(&self, stage: &Stage) -> Result<Ending, CliError> {
-        stage.introduce()?;
-        let client = Client::new(&stage.connection)?;
+    async fn play(&self, address: &Address) -> Result<Ending, CliError> {
+        address.introduce()?;
+        let client = Client::new(&address.connection)?;
         let batch = publish::send(&client, sample::batch(), &publish::new_key()).await?;
         let progress = watch::follow(&client, &batch).await?;
         if self.exit_when_done {
             return Ok(progress.ending());
         }
-        stage.suggest(&batch)?;
+        address.suggest(&batch)?;
         std::future::pending().await
     }
 }
@@ -85,18 +99,28 @@ impl Stage {
             url: format!("http://{}", daemon.address()),
             api_key: Some(SecretString::from(key.clone())),
         };
+        let address = Address {
+            connection,
+            key,
+            sandbox: sandbox.address(),
+        };
         Ok(Self {
             sandbox,
             daemon,
-            connection,
-            key,
+            address,
             _folder: folder,
         })
     }
 
+    async fn clear(self) -> Result<(), CliError> {
+        self.daemon.stop().await;
+        self.sandbox.stop().await.map_err(CliError::Sandbox)
+    }
+}
+
+impl Address {
     fn introduce(&self) -> Result<(), CliError> {
-        let (url, key) = (&self.connection.url, &self.key);
-        let sandbox = self.sandbox.address();
+        let (url, key, sandbox) = (&self.connection.url, &self.key, self.sandbox);
         Output.line(&format!(
             "StoryClip publishes five clips to a local stand-in of Metricool; nothing leaves this machine.\n\n  \
              API      {url}\n  key      {key}\n  sandbox  http://{sandbox}/_sandbox/posts shows what went live\n"
@@ -112,11 +136,6 @@ impl Stage {
              curl -H 'X-API-Key: {key}' -H 'Content-Type: application/json' '{url}/api/metricool/publish/stories' \\\n    \
              -d '{body}'\n"
         ))
-    }
-
-    async fn clear(self) -> Result<(), CliError> {
-        self.daemon.stop().await;
-        self.sandbox.stop().await.map_err(CliError::Sandbox)
     }
 }
 
@@ -146,4 +165,22 @@ fn settings(folder: &TemporaryFolder, address: SocketAddr, metricool: &str, key:
     ];
     let env = settings.map(|(name, value)| (name.to_owned(), value));
     Ok(Config::load_from(None, env)?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_that_died_ends_the_demo_with_an_error() {
+        let mut stage = Stage::set().await.unwrap();
+        stage.daemon.kill();
+        let demo = Demo { exit_when_done: false };
+        let wait = std::time::Duration::from_secs(60);
+        let outcome = tokio::time::timeout(wait, demo.perform(&mut stage)).await.unwrap();
+        assert!(matches!(outcome, Err(CliError::DemoDied)), "{outcome:?}");
+        stage.clear().await.unwrap();
+    }
 }

@@ -28,6 +28,8 @@ pub(super) enum CliError {
     Sandbox(io::Error),
     #[error("the supervisor died: the process ends so that it is started again and its batches go on")]
     Died,
+    #[error("the demo's daemon died: run it again with STORYCLIP_LOG=info to see why")]
+    DemoDied,
     #[error("cannot write the output: {0}")]
     Output(io::Error),
     #[error("{name}: {reason}")]

@@ -133,6 +133,7 @@ pub(super) fn may_pass(error: &CliError) -> bool {
         | CliError::Interrupted(_)
         | CliError::Sandbox(_)
         | CliError::Died
+        | CliError::DemoDied
         | CliError::Output(_)
         | CliError::Input { .. }
         | CliError::Url(_)

@@ -1,10 +1,11 @@
 //! Metricool's scheduler as a [`Provider`]: normalise, create, status, find, withdraw, brands.
 //!
-//! The actors call it through the port; `call` maps every end of an HTTP call to a verdict, `wire` has the JSON, `reading`
+//! The actors call it through the port; `call` maps every end of an HTTP call to a verdict, `wire` and `date` have the JSON, `reading`
 //! what a status means. It keeps no state but what the list was seen to show; a death loses nothing else.
 
 mod brands;
 mod call;
+mod date;
 mod loose;
 mod reading;
 mod shows_published;
@@ -28,6 +29,7 @@ pub use shows_published::ListShowsPublished;
 
 use self::{
     call::{Answer, Call},
+    date::Date,
     shows_published::ShowsPublished,
     wire::Post,
 };
@@ -176,8 +178,10 @@ impl Metricool {
             Err(error) if error.http_status == Some(404) => return Ok(Reading::Missing),
             Err(error) => return Err(error),
         };
-        let post = wire::post(&answer.body).ok_or_else(|| answer.unreadable("post"))?;
-        Ok(reading::of(&post, network))
+        // A 2xx that is about something else, or nothing, must not be taken for the end of this post.
+        let about = wire::post(&answer.body).filter(|about| about.id.text() == Some(post.as_str()));
+        let about = about.ok_or_else(|| answer.unreadable("word about the post"))?;
+        Ok(reading::of(&about, network))
     }
 
     /// Whether a delete that was answered, or lost, has withdrawn a post that was pending just before it.
@@ -222,15 +226,24 @@ fn post_ref(post: &Post) -> Option<PostRef> {
     })
 }
 
-fn candidate(post: &Post, network: Network) -> Option<Candidate> {
+/// A listed post; `None` when it cannot be known which it is, or when it is due.
+fn candidate(post: &Post, request: &Request) -> Option<Candidate> {
+    let media = post.media.read().into_iter().flatten();
     Some(Candidate {
         post: post_ref(post)?,
-        network: reading::network(post, network),
-        slot: post.publication_date.as_ref()?.instant()?,
-        media: post.media.iter().flatten().filter_map(|url| url.0.clone()).collect(),
+        network: reading::network(post, request.network),
+        slot: slot(post.publication_date.read()?, request.slot)?,
+        media: media.filter_map(|url| url.0.clone()).collect(),
         text: post.text.0.clone().unwrap_or_default(),
-        created_at: post.creation_date.as_ref().and_then(wire::Date::instant),
+        created_at: post.creation_date.read().and_then(Date::instant),
     })
+}
+
+/// The slot of a post that was listed around `asked`. A wall clock of no zone is UTC, as was asked for, but only if that
+/// puts it into the window: elsewhere it must be another zone's, and a slot misread would make the post seem absent.
+fn slot(date: &Date, asked: Timestamp) -> Option<Timestamp> {
+    let listed = |slot: &Timestamp| (asked - WINDOW..=asked + WINDOW).contains(slot);
+    date.instant().or_else(|| date.in_utc().filter(listed))
 }
 
 #[async_trait]
@@ -267,18 +280,15 @@ impl Provider for Metricool {
 
     async fn find(&self, account: &AccountId, request: &Request) -> Result<Listing, ProviderError> {
         let second = Duration::from_secs(1);
-        let start = wire::wall_clock((request.slot - WINDOW).round_down(second));
-        let end = wire::wall_clock((request.slot + WINDOW).round_up(second));
+        let start = date::wall_clock((request.slot - WINDOW).round_down(second));
+        let end = date::wall_clock((request.slot + WINDOW).round_up(second));
         let list = self
             .request(Method::GET, &["v2", "scheduler", "posts"], Some(account))
             .query(&[("start", start.as_str()), ("end", end.as_str()), ("timezone", "UTC")])
             .header(header::ACCEPT, "application/json");
         let answer = self.send(Call::Brand, list).await?;
         let (listed, complete) = wire::posts(&answer.body).ok_or_else(|| answer.unreadable("list of posts"))?;
-        let posts: Vec<Candidate> = listed
-            .iter()
-            .filter_map(|post| candidate(post, request.network))
-            .collect();
+        let posts: Vec<Candidate> = listed.iter().filter_map(|post| candidate(post, request)).collect();
         let complete = complete && posts.len() == listed.len();
         let shows_published = self
             .shows_published

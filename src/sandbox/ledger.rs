@@ -13,7 +13,8 @@ use super::{
     scheduled_post::Wanted,
 };
 
-const FIRST_ID: i64 = 300_000_001;
+/// 2020-01-01T00:00:00Z, in milliseconds since 1970.
+const IDS_BEGIN: i64 = 1_577_836_800_000;
 
 /// One post as the ledger shows it.
 #[derive(Clone, Debug, Serialize)]
@@ -90,8 +91,9 @@ pub(super) struct Commission {
     pub(super) replaces: Option<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
+    first_id: i64,
     posts: Vec<Post>,
     creates: Vec<CreateView>,
     /// How many posts and requests were cleared away; ids go on.
@@ -99,6 +101,17 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
+    /// Ids begin with the milliseconds since 2020, so that a stand-in started later gives none that an earlier one gave,
+    /// as long as that one made fewer than a thousand posts per second.
+    pub(super) fn starting(now: Timestamp) -> Self {
+        Self {
+            first_id: (now.as_millis() - IDS_BEGIN).max(1),
+            posts: Vec::new(),
+            creates: Vec::new(),
+            cleared: (0, 0),
+        }
+    }
+
     pub(super) fn arrive(&mut self, brand: &str, wanted: &Wanted, end: &End, now: Timestamp) -> Ticket {
         self.creates.push(CreateView {
             at: now,
@@ -128,7 +141,7 @@ impl Ledger {
             replaces,
         } = commission;
         let at = self.posts.len();
-        let id = FIRST_ID + (self.cleared.0 + at) as i64;
+        let id = self.first_id + (self.cleared.0 + at) as i64;
         let mut uuid = luck.uuid;
         if let Some(old) = replaces
             .and_then(|old| self.index_of(old))
@@ -163,7 +176,7 @@ impl Ledger {
     }
 
     fn index_of(&self, id: i64) -> Option<usize> {
-        usize::try_from(id - FIRST_ID)
+        usize::try_from(id.checked_sub(self.first_id)?)
             .ok()?
             .checked_sub(self.cleared.0)
             .filter(|index| *index < self.posts.len())

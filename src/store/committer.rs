@@ -18,7 +18,7 @@ use super::{
     drain::{self, Outcome, Texts},
     events, express,
     fault::Fault,
-    leases::{Lease, Taken},
+    leases::{Returned, Taken},
     op::{Op, Reply, answer},
     open,
     sql::Dialect,
@@ -47,8 +47,11 @@ pub struct Committer {
     conn: Option<AnyConnection>,
     /// What was taken from the queue and has to wait for the next drain.
     waiting: VecDeque<Op>,
-    /// Leases to give back before anything else: their takers never heard of them, or their commit is in doubt.
-    orphans: Vec<Lease>,
+    /// Leases to give back before anything else: their takers never heard of them or cannot read their batches, or their
+    /// commit is in doubt.
+    orphans: Vec<Returned>,
+    /// When old idempotency keys were last deleted, in this process.
+    swept_at: Option<Timestamp>,
     /// Whether the last drain found no database; told once.
     down: bool,
 }
@@ -72,6 +75,7 @@ impl Committer {
             conn: Some(conn),
             waiting: VecDeque::new(),
             orphans: Vec::new(),
+            swept_at: None,
             down: false,
         };
         tokio::spawn(committer.run());
@@ -177,7 +181,7 @@ impl Committer {
             }
         }
         let mut written = None;
-        let transaction = transact(&mut conn, &self.texts, &self.orphans, ops, &mut written);
+        let transaction = transact(&mut conn, &self.texts, &self.orphans, self.swept_at, ops, &mut written);
         let result = match (in_time(self.dialect, transaction).await, written) {
             (Ok(()), Some(outcome)) => Ok(outcome),
             (Ok(()), None) => Err(Fault::Gone("a transaction without an outcome".into())),
@@ -226,7 +230,8 @@ impl Committer {
                 Err(Fault::Gone(reason))
             }
             Ok((_, None)) | Err(_) => {
-                self.orphans.extend(outcome.taken.into_values().flatten());
+                self.orphans
+                    .extend(outcome.taken.into_values().flatten().map(Returned::from));
                 Err(Fault::InDoubt(reason))
             }
         }
@@ -241,6 +246,7 @@ impl Committer {
     }
 
     /// After the commit: the listener first, then the waiters.
+<<<<<<< HEAD
     fn answer(&self, ops: Vec<Op>, mut outcome: Outcome) {
         if self.listener.listens() {
             let numbers = std::mem::take(&mut outcome.numbers);
@@ -248,6 +254,14 @@ impl Committer {
             if !committed.is_empty() {
                 self.listener.committed(&committed);
             }
+=======
+    fn answer(&mut self, ops: Vec<Op>, mut outcome: Outcome) {
+        self.swept_at = outcome.swept_at;
+        let numbers = std::mem::take(&mut outcome.numbers);
+        let committed = committed(&ops, &outcome, numbers);
+        if !committed.is_empty() {
+            self.listener.committed(&committed);
+>>>>>>> f877d64 (Delete idempotency keys that are too old to be answered)
         }
         for (place, op) in ops.into_iter().enumerate() {
             match op {
@@ -284,12 +298,13 @@ async fn in_time<T>(dialect: Dialect, work: impl Future<Output = Result<T, Fault
 async fn transact(
     conn: &mut AnyConnection,
     texts: &Texts,
-    orphans: &[Lease],
+    orphans: &[Returned],
+    swept_at: Option<Timestamp>,
     ops: &[Op],
     written: &mut Option<Outcome>,
 ) -> Result<(), Fault> {
     let mut tx = conn.begin().await?;
-    match drain::run(&mut tx, texts, orphans, ops).await {
+    match drain::run(&mut tx, texts, orphans, swept_at, ops).await {
         Ok(outcome) => {
             *written = Some(outcome);
             tx.commit().await.map_err(|error| Fault::InDoubt(error.to_string()))

@@ -9,22 +9,29 @@ use std::{
 };
 
 use sqlx::{AnyConnection, SqlStr};
-use storyclip_actors::{error::StoreError, model::ClipStatus};
+use storyclip_actors::{
+    error::StoreError,
+    model::{ClipStatus, Timestamp},
+};
 
 use super::{
     decode::Cursor,
     fault::Fault,
     op::Op,
     rows::Rows,
-    sql::{Dialect, execute, returning},
+    sql::{Dialect, execute, returning, text},
     view::{Created, IdempotencyEntry, NewBatch},
 };
 
 /// How long a key gives the first answer again (API.md).
 pub const KEY_LIFE: Duration = Duration::from_secs(7 * 24 * 3_600);
 
+/// How long keys that are older than that may stay.
+const SWEEP_EVERY: Duration = Duration::from_secs(3_600);
+
 /// The statements.
 pub struct Texts {
+    sweep: SqlStr,
     keys: SqlStr,
     answers: SqlStr,
     batches: SqlStr,
@@ -34,6 +41,7 @@ pub struct Texts {
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
+            sweep: text("DELETE FROM idempotency_keys WHERE created_at <= $1"),
             keys: dialect.over(
                 "tenant route key hash answer at stale",
                 "INSERT INTO idempotency_keys (tenant, route, key, body_hash, answer, created_at) \
@@ -79,6 +87,25 @@ pub fn creates(ops: &[Op]) -> impl Iterator<Item = (usize, &NewBatch)> {
         | Op::GiveBack(..)
         | Op::Close(..) => None,
     })
+}
+
+/// Deletes keys that nobody is answered from any more, at most once an hour; gives when it was last done. The creations'
+/// own time decides, as it does for their keys.
+pub async fn sweep(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    ops: &[Op],
+    swept_at: Option<Timestamp>,
+) -> Result<Option<Timestamp>, Fault> {
+    let Some(now) = creates(ops).map(|(_, new)| new.created_at).min() else {
+        return Ok(swept_at);
+    };
+    if swept_at.is_some_and(|at| now < at + SWEEP_EVERY) {
+        return Ok(swept_at);
+    }
+    let stale = (now - KEY_LIFE).to_string();
+    sqlx::query(texts.sweep.clone()).bind(stale).execute(conn).await?;
+    Ok(Some(now))
 }
 
 /// Creates what is new, and gives what was replayed by its place in the drain.

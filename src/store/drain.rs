@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 
 use sqlx::AnyConnection;
+use storyclip_actors::model::Timestamp;
 
 use super::{
     changes, creates, events, express,
     fault::Fault,
-    leases::{self, Lease},
+    leases::{self, Lease, Returned},
     notes,
     op::Op,
     sql::Dialect,
@@ -51,14 +52,23 @@ pub struct Outcome {
     pub taken: HashMap<usize, Vec<Lease>>,
     /// How many leases were cleared, by place.
     pub released: HashMap<usize, u64>,
+    /// When old idempotency keys were last deleted.
+    pub swept_at: Option<Timestamp>,
 }
 
-/// Runs the statements. `orphans` are leases that nobody came to know of.
-pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Lease], ops: &[Op]) -> Result<Outcome, Fault> {
+/// Runs the statements. `orphans` are leases that nobody keeps; `swept_at` is when old keys were last deleted.
+pub async fn run(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    orphans: &[Returned],
+    swept_at: Option<Timestamp>,
+    ops: &[Op],
+) -> Result<Outcome, Fault> {
     leases::give_back(conn, &texts.leases, orphans).await?;
     let newest = changes::heads(conn, &texts.changes, ops).await?;
     changes::clips(conn, &texts.changes, ops).await?;
     changes::attempts(conn, &texts.changes, ops).await?;
+    let swept_at = creates::sweep(conn, &texts.creates, ops, swept_at).await?;
     let replayed = creates::create(conn, &texts.creates, ops).await?;
     let numbers = events::store(conn, &texts.events, ops, &newest, &replayed).await?;
     changes::applied(conn, &texts.changes, ops).await?;
@@ -67,6 +77,7 @@ pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Lease], ops
     let mut outcome = Outcome {
         numbers,
         replayed,
+        swept_at,
         ..Outcome::default()
     };
     for (place, op) in ops.iter().enumerate() {

@@ -3,6 +3,8 @@
 //! The drain runs the statements; `Taken` carries what was taken to whoever asked. A lease that nobody came to know of
 //! would be prolonged for ever by its own node, so a [`Taken`] that is dropped unread hands its leases back.
 
+use std::collections::HashSet;
+
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
     model::{BatchId, BatchStatus, ClipStatus, NodeId, Timestamp, code},
@@ -24,12 +26,35 @@ const RESTART_WINDOW: std::time::Duration = std::time::Duration::from_secs(600);
 /// How many due batches beyond the limit are looked at, because other nodes may be taking the first ones right now.
 const SLACK: i64 = 1_000;
 
+/// How long a batch that cannot be read is left alone.
+const UNREADABLE_FOR: std::time::Duration = std::time::Duration::from_secs(600);
+
+/// Who has the lease of a batch that cannot be read; no node's name, so no node prolongs it.
+const UNREADABLE: &str = "unreadable";
+
 /// One lease as it was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     pub batch: BatchId,
     pub epoch: i64,
     pub node: NodeId,
+}
+
+/// A lease that its node does not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    lease: Lease,
+    /// Until when nobody is to take it; `None`: it is free.
+    closed_until: Option<Timestamp>,
+}
+
+impl From<Lease> for Returned {
+    fn from(lease: Lease) -> Self {
+        Self {
+            lease,
+            closed_until: None,
+        }
+    }
 }
 
 /// Leases on their way to their taker.
@@ -48,19 +73,27 @@ impl Taken {
         &self.leases
     }
 
-    /// The taker knows of them now.
-    pub fn keep(mut self) {
-        self.leases.clear();
+    /// The taker knows of them now, but for those of batches that it cannot read.
+    pub fn keep(mut self, unreadable: &HashSet<BatchId>, now: Timestamp) {
+        let mut leases = std::mem::take(&mut self.leases);
+        leases.retain(|lease| unreadable.contains(&lease.batch));
+        let closed_until = Some(now + UNREADABLE_FOR);
+        let returned = leases.into_iter().map(|lease| Returned { lease, closed_until });
+        self.give_back(returned.collect());
+    }
+
+    fn give_back(&self, leases: Vec<Returned>) {
+        match self.queue.upgrade() {
+            Some(queue) if !leases.is_empty() => drop(queue.send(Op::GiveBack(leases))),
+            Some(_) | None => {}
+        }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
         let leases = std::mem::take(&mut self.leases);
-        match self.queue.upgrade() {
-            Some(queue) if !leases.is_empty() => drop(queue.send(Op::GiveBack(leases))),
-            Some(_) | None => {}
-        }
+        self.give_back(leases.into_iter().map(Returned::from).collect());
     }
 }
 
@@ -117,8 +150,8 @@ impl Texts {
                 "UPDATE publish_batches SET lease_owner = NULL, lease_expires_at = NULL WHERE lease_owner IS NOT NULL",
             ),
             give_back: dialect.over(
-                "b ep# node",
-                "UPDATE publish_batches SET lease_owner = NULL, lease_expires_at = NULL FROM v \
+                "b ep# node owner until",
+                "UPDATE publish_batches SET lease_owner = v.owner, lease_expires_at = v.until FROM v \
                  WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
                  AND publish_batches.lease_owner = v.node",
             ),
@@ -174,11 +207,12 @@ pub async fn release(conn: &mut AnyConnection, texts: &Texts, node: Option<&Node
     Ok(query.execute(conn).await?.rows_affected())
 }
 
-/// Clears leases that nobody came to know of, where they still stand as they were taken.
-pub async fn give_back(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> Result<(), Fault> {
+/// Frees or closes leases that their node does not keep, where they still stand as they were taken.
+pub async fn give_back(conn: &mut AnyConnection, texts: &Texts, leases: &[Returned]) -> Result<(), Fault> {
     let mut rows = Rows::default();
-    for lease in leases {
-        rows.push(&[&lease.batch, &lease.epoch, &lease.node]);
+    for Returned { lease, closed_until } in leases {
+        let owner = closed_until.map(|_| UNREADABLE);
+        rows.push(&[&lease.batch, &lease.epoch, &lease.node, &owner, closed_until]);
     }
     Ok(execute(conn, &texts.give_back, rows).await?)
 }

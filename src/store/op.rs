@@ -13,7 +13,7 @@ use storyclip_actors::{
 use tokio::sync::oneshot;
 
 use super::{
-    leases::{Lease, Taken},
+    leases::{Returned, Taken},
     view::{Created, NewBatch},
 };
 
@@ -58,8 +58,8 @@ pub enum Op {
     Renew(NodeId, Timestamp, Reply<()>),
     /// Clears every lease of the node, or of everybody; answered with how many there were.
     Release(Option<NodeId>, Reply<u64>),
-    /// Leases that were taken but whose taker never heard of it.
-    GiveBack(Vec<Lease>),
+    /// Leases that were taken but whose taker never heard of it, or cannot read their batches.
+    GiveBack(Vec<Returned>),
     /// Nothing may follow; answered when everything before it is done.
     Close(Reply<()>),
 }

@@ -1,7 +1,7 @@
 //! The store as the actors see it: leases, commits, commands and ownership of posts.
 //!
 //! The supervisor and the batch actors call it. A claim is one write and three reads; if the reads fail, or the caller
-//! is gone before it has its snapshots, the leases go back at once.
+//! is gone before it has its snapshots, the leases go back at once. A batch that cannot be read is left out of the claim.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -42,12 +42,15 @@ impl ports::Store for Store {
         }
         let read = async {
             let mut view = self.steady().await?;
-            let snapshots = snapshots::read(&mut view, &self.0.snapshots, taken.leases()).await?;
+            let claimed = snapshots::read(&mut view, &self.0.snapshots, taken.leases()).await?;
             view.commit().await?;
-            Ok(snapshots)
+            Ok(claimed)
         };
-        let snapshots = self.reading(read).await?;
-        taken.keep();
+        let snapshots::Claimed { snapshots, unreadable } = self.reading(read).await?;
+        for (batch, error) in &unreadable {
+            tracing::error!(batch.id = %batch, %error, "batch cannot be read, leaving it alone for ten minutes");
+        }
+        taken.keep(&unreadable.into_keys().collect(), now);
         Ok(snapshots)
     }
 

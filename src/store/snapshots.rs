@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{AnyConnection, SqlStr};
+use sqlx::{AnyConnection, SqlStr, any::AnyRow};
 use storyclip_actors::{
     model::{Batch, BatchId, Clip, Command},
     ports::Snapshot,
@@ -60,39 +60,58 @@ impl Texts {
     }
 }
 
+/// What a claim took.
+pub struct Claimed {
+    pub snapshots: Vec<Snapshot>,
+    /// Batches of which a row has a word or a text that this program does not know, with the first reason.
+    pub unreadable: HashMap<BatchId, sqlx::Error>,
+}
+
 /// Reads what these leases cover; a lease that has moved on since is left out.
-pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> sqlx::Result<Vec<Snapshot>> {
+pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> sqlx::Result<Claimed> {
     let rows = || {
         let mut rows = Rows::default();
         leases.iter().for_each(|lease| rows.push(&[&lease.batch, &lease.epoch]));
         rows
     };
-    let mut clips: HashMap<BatchId, Vec<Clip>> = HashMap::with_capacity(leases.len());
-    for row in returning(conn, &texts.clips, rows()).await? {
-        let mut columns = Cursor::new(&row);
-        clips
-            .entry(columns.text()?.into())
-            .or_default()
-            .push(clip(&mut columns)?);
-    }
-    let mut commands: HashMap<BatchId, Vec<Command>> = HashMap::new();
-    for row in returning(conn, &texts.commands, rows()).await? {
-        let mut columns = Cursor::new(&row);
-        commands
-            .entry(columns.text()?.into())
-            .or_default()
-            .push(command(&mut columns)?);
-    }
+    let mut unreadable = HashMap::new();
+    let read = returning(conn, &texts.clips, rows()).await?;
+    let mut clips = by_batch(&read, leases.len(), &mut unreadable, clip)?;
+    let read = returning(conn, &texts.commands, rows()).await?;
+    let mut commands = by_batch(&read, 0, &mut unreadable, command)?;
     let mut snapshots = Vec::with_capacity(leases.len());
     for row in returning(conn, &texts.batches, rows()).await? {
-        let batch = batch(&mut Cursor::new(&row))?;
-        snapshots.push(Snapshot {
-            clips: clips.remove(&batch.id).unwrap_or_default(),
-            commands: commands.remove(&batch.id).unwrap_or_default(),
-            batch,
-        });
+        let id = BatchId::from(Cursor::new(&row).text()?);
+        match batch(&mut Cursor::new(&row)) {
+            Ok(_) if unreadable.contains_key(&id) => {}
+            Ok(batch) => snapshots.push(Snapshot {
+                clips: clips.remove(&id).unwrap_or_default(),
+                commands: commands.remove(&id).unwrap_or_default(),
+                batch,
+            }),
+            Err(error) => drop(unreadable.insert(id, error)),
+        }
     }
-    Ok(snapshots)
+    Ok(Claimed { snapshots, unreadable })
+}
+
+/// The rows by the batch that their first column names; a batch with one that cannot be read is noted.
+fn by_batch<T>(
+    rows: &[AnyRow],
+    batches: usize,
+    unreadable: &mut HashMap<BatchId, sqlx::Error>,
+    decode: impl Fn(&mut Cursor<'_>) -> sqlx::Result<T>,
+) -> sqlx::Result<HashMap<BatchId, Vec<T>>> {
+    let mut read: HashMap<BatchId, Vec<T>> = HashMap::with_capacity(batches);
+    for row in rows {
+        let mut columns = Cursor::new(row);
+        let id = BatchId::from(columns.text()?);
+        match decode(&mut columns) {
+            Ok(value) => read.entry(id).or_default().push(value),
+            Err(error) => drop(unreadable.entry(id).or_insert(error)),
+        }
+    }
+    Ok(read)
 }
 
 /// Commands of one batch that are not applied yet, oldest first.

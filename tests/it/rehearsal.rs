@@ -85,7 +85,11 @@ impl Stage {
     }
 
     pub async fn with(granularity: Duration) -> Self {
-        let clock = HandClock::at("2030-05-06T16:30:20Z");
+        Self::at(HandClock::at("2030-05-06T16:30:20Z"), granularity).await
+    }
+
+    /// On a clock that others may use, too.
+    pub async fn at(clock: Arc<HandClock>, granularity: Duration) -> Self {
         let faults = Settings {
             confirm_ms: sandbox::Span::new(Duration::from_secs(2), Duration::from_secs(2)),
             ..Settings::default()

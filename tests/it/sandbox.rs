@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod restart;
+
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};

@@ -12,6 +12,7 @@ mod failures;
 mod ledger;
 mod proxy;
 mod sqlite_file;
+mod unreadable;
 
 use bench::Bench;
 
@@ -39,7 +40,7 @@ macro_rules! contract {
 }
 
 contract! {
-    creation: a_new_batch_reads_as_it_was_given, a_repeated_key_creates_nothing, an_old_key_counts_as_absent,
+    creation: a_new_batch_reads_as_it_was_given, a_repeated_key_creates_nothing, an_old_key_counts_as_absent, old_keys_are_deleted_once_an_hour,
         a_batch_id_is_taken_once, active_batches_are_the_tenants_own, hostile_text_comes_back;
     cases: a_step_reaches_every_table, a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
         a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps;
@@ -47,6 +48,7 @@ contract! {
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
+    unreadable: an_unreadable_batch_holds_up_no_other;
     drains: random_drains_equal_one_by_one;
     failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,
         a_lost_commit_answer_is_looked_up;

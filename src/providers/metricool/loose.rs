@@ -1,13 +1,14 @@
-//! A scalar whose JSON type is not to be relied on: Metricool's ids come as numbers or as text.
+//! Fields whose JSON type is not to be relied on: Metricool's ids come as numbers or as text.
 //!
-//! Every field that is read from an answer is one, so that an odd field never makes the rest unreadable. Pure.
+//! Every field that is read from an answer is one of the two, so that an odd field never makes the rest unreadable. Pure.
 
 use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::Value;
 
 /// A scalar of whatever JSON type, as text; `null`, an object and a list are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,5 +68,38 @@ impl<'de> Visitor<'de> for LooseVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Loose, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
         Ok(Loose(None))
+    }
+}
+
+/// A field that is more than a scalar.
+#[derive(Debug, Default)]
+pub(super) enum Field<T> {
+    /// Missing, or `null`.
+    #[default]
+    Absent,
+    /// Of another shape than `T`.
+    Odd,
+    Read(T),
+}
+
+impl<T> Field<T> {
+    pub(super) fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::Absent | Self::Odd => None,
+        }
+    }
+
+    pub(super) fn is_odd(&self) -> bool {
+        matches!(self, Self::Odd)
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Null => Self::Absent,
+            value => serde_json::from_value(value).map_or(Self::Odd, Self::Read),
+        })
     }
 }

@@ -105,10 +105,10 @@ fn word(status: &str) -> Word {
     }
 }
 
-/// What the post's answer says about this network. A status on top of the post counts only when the network has none
-/// of its own among `providers`.
+/// What the post's answer, which carries the post's own id, says about this network. A status on top of the post counts
+/// only when the network has none of its own among `providers`.
 pub(super) fn of(post: &Post, network: Network) -> Reading {
-    let targeted = post.providers.iter().flatten().find(|provider| is(provider, network));
+    let targeted = targets(post).find(|provider| is(provider, network));
     if let Some((provider, status)) = targeted.and_then(|provider| Some((provider, provider.status.text()?))) {
         return reading(status, &provider.id, &provider.public_url, &provider.detailed_status);
     }
@@ -138,21 +138,21 @@ fn reading(status: &str, id: &Loose, url: &Loose, detail: &Loose) -> Reading {
 
 /// Whether any network of the post says that it is live; proof that the list shows published posts.
 pub(super) fn any_published(post: &Post) -> bool {
-    let mut words = post
-        .providers
-        .iter()
-        .flatten()
-        .filter_map(|provider| provider.status.text());
+    let mut words = targets(post).filter_map(|provider| provider.status.text());
     words.any(|status| matches!(word(status), Word::Live))
 }
 
 /// The targeted network if the post goes there, else another one that is known.
 pub(super) fn network(post: &Post, targeted: Network) -> Option<Network> {
-    let goes_to = |network: Network| post.providers.iter().flatten().any(|provider| is(provider, network));
+    let goes_to = |network: Network| targets(post).any(|provider| is(provider, network));
     let others = Network::ALL.iter().copied();
     std::iter::once(targeted)
         .chain(others)
         .find(|network| goes_to(*network))
+}
+
+fn targets(post: &Post) -> impl Iterator<Item = &ProviderStatus> {
+    post.providers.read().into_iter().flatten()
 }
 
 fn is(provider: &ProviderStatus, network: Network) -> bool {

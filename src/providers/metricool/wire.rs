@@ -3,11 +3,14 @@
 //! The client builds and parses with it. A request has no field that Metricool does not know, since it answers those
 //! with 400; an answer may lack anything and carry anything else. Pure: nothing is lost when a process dies with it.
 
-use jiff::{civil::DateTime, tz::TimeZone};
-use serde::{Deserialize, Serialize, de::IgnoredAny};
-use storyclip_actors::model::{Network, Request, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use storyclip_actors::model::{Network, Request};
 
-use super::loose::Loose;
+use super::{
+    date::{Date, wall_clock},
+    loose::{Field, Loose},
+};
 
 /// The body of a create call: a story, published by Metricool itself at its slot.
 #[derive(Serialize)]
@@ -66,15 +69,6 @@ impl<'a> NewPost<'a> {
     }
 }
 
-/// The UTC wall clock as Metricool takes it: no offset, and milliseconds only where there are any.
-pub(super) fn wall_clock(instant: Timestamp) -> String {
-    let text = instant.to_string();
-    text.strip_suffix(".000Z")
-        .or(text.strip_suffix('Z'))
-        .unwrap_or(&text)
-        .to_owned()
-}
-
 /// A post as the provider answers it, reduced to what is read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -82,10 +76,10 @@ pub(super) struct Post {
     pub(super) id: Loose,
     pub(super) uuid: Loose,
     pub(super) text: Loose,
-    pub(super) publication_date: Option<Date>,
-    pub(super) creation_date: Option<Date>,
-    pub(super) providers: Option<Vec<ProviderStatus>>,
-    pub(super) media: Option<Vec<Loose>>,
+    pub(super) publication_date: Field<Date>,
+    pub(super) creation_date: Field<Date>,
+    pub(super) providers: Field<Vec<ProviderStatus>>,
+    pub(super) media: Field<Vec<Loose>>,
     /// Not in Metricool's schema; the user's documents read these three.
     pub(super) status: Loose,
     pub(super) lifecycle: Loose,
@@ -104,55 +98,36 @@ pub(super) struct ProviderStatus {
     pub(super) public_url: Loose,
 }
 
-/// A wall clock and its zone; the zone may have been renamed by the provider.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Date {
-    date_time: Loose,
-    timezone: Loose,
-}
-
-impl Date {
-    /// The instant meant; `None` when either half cannot be read.
-    pub(super) fn instant(&self) -> Option<Timestamp> {
-        let text = self.date_time.text()?;
-        let zone = TimeZone::get(self.timezone.text()?).ok()?;
-        // An offset, should there be one, is the instant's own; a wall clock would drop it.
-        let instant = match text.parse::<jiff::Timestamp>() {
-            Ok(instant) => instant,
-            Err(_) => text.parse::<DateTime>().ok()?.to_zoned(zone).ok()?.timestamp(),
-        };
-        Some(Timestamp::from_millis(instant.as_millisecond()))
-    }
-}
-
 /// The envelope of `/v2`.
 #[derive(Deserialize)]
 struct Envelope<T> {
     #[serde(default = "Option::default")]
     data: Option<T>,
-    page: Option<Page>,
+    #[serde(default)]
+    page: Value,
 }
 
-#[derive(Deserialize)]
-struct Page {
-    next: Option<IgnoredAny>,
+/// Whether nothing follows: an object without `next`, or nothing at all. Any other word may mean that something does.
+fn is_last(page: &Value) -> bool {
+    match page {
+        Value::Null => true,
+        Value::Object(fields) => fields.get("next").is_none_or(Value::is_null),
+        Value::Array(items) => items.is_empty(),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 /// The one post of an answer, in the envelope or bare; `None` for anything that cannot be one.
 pub(super) fn post(body: &[u8]) -> Option<Post> {
     match serde_json::from_slice::<Envelope<Post>>(body) {
         Ok(Envelope { data: Some(post), .. }) => Some(post),
-        Ok(Envelope { data: None, .. }) => serde_json::from_slice(body).ok().filter(says_something),
+        // Without an id it is an explanation rather than a post, whatever status it has.
+        Ok(Envelope { data: None, .. }) => serde_json::from_slice(body)
+            .ok()
+            .filter(|post: &Post| post.id.text().is_some()),
         Err(_) => None,
     }
-}
-
-fn says_something(post: &Post) -> bool {
-    post.providers.is_some()
-        || [&post.id, &post.status, &post.lifecycle]
-            .iter()
-            .any(|field| field.text().is_some())
 }
 
 /// Whether a delete was carried out by its own word: `{"data": true}`, or no body at all.
@@ -162,15 +137,15 @@ pub(super) fn deleted(body: &[u8]) -> bool {
 
 /// The posts of a listing, and whether that is all of it: no further page, and every entry readable.
 pub(super) fn posts(body: &[u8]) -> Option<(Vec<Post>, bool)> {
-    let envelope: Envelope<Vec<serde_json::Value>> = serde_json::from_slice(body).ok()?;
+    let envelope: Envelope<Vec<Value>> = serde_json::from_slice(body).ok()?;
     let entries = envelope.data?;
     let listed = entries.len();
     let posts: Vec<Post> = entries
         .into_iter()
         .filter_map(|entry| serde_json::from_value(entry).ok())
         .collect();
-    let last_page = envelope.page.is_none_or(|page| page.next.is_none());
-    let complete = last_page && posts.len() == listed;
+    let odd = |post: &Post| post.providers.is_odd() || post.media.is_odd();
+    let complete = is_last(&envelope.page) && posts.len() == listed && !posts.iter().any(odd);
     Some((posts, complete))
 }
 
@@ -183,12 +158,12 @@ pub(super) fn media_url(body: &str) -> Option<String> {
     url_within(&serde_json::from_str(body).ok()?)
 }
 
-fn url_within(value: &serde_json::Value) -> Option<String> {
+fn url_within(value: &Value) -> Option<String> {
     match value {
-        serde_json::Value::String(text) => text.starts_with("http").then(|| text.clone()),
-        serde_json::Value::Array(items) => items.first().and_then(url_within),
-        serde_json::Value::Object(fields) => fields.get("url").or(fields.get("data")).and_then(url_within),
-        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => None,
+        Value::String(text) => text.starts_with("http").then(|| text.clone()),
+        Value::Array(items) => items.first().and_then(url_within),
+        Value::Object(fields) => fields.get("url").or(fields.get("data")).and_then(url_within),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
     }
 }
 
@@ -203,7 +178,7 @@ mod tests {
             network: Network::Instagram,
             media: "https://cdn.example/a.mp4".into(),
             text: "".into(),
-            slot: Timestamp::from_millis(slot),
+            slot: storyclip_actors::model::Timestamp::from_millis(slot),
         }
     }
 
@@ -221,38 +196,26 @@ mod tests {
     }
 
     #[test]
-    fn milliseconds_are_written_only_where_there_are_any() {
-        assert_eq!(
-            wall_clock(Timestamp::from_millis(1_904_322_600_000)),
-            "2030-05-06T18:30:00"
-        );
-        assert_eq!(
-            wall_clock(Timestamp::from_millis(1_904_322_600_007)),
-            "2030-05-06T18:30:00.007"
-        );
-    }
-
-    #[test]
-    fn dates_honour_their_own_zone() {
-        let instant = |text: &str| {
-            serde_json::from_str::<Date>(text)
-                .unwrap()
-                .instant()
-                .map(|at| at.to_string())
-        };
-        let madrid = instant(r#"{"dateTime":"2030-05-06T20:30:00","timezone":"Europe/Madrid"}"#);
-        assert_eq!(madrid.as_deref(), Some("2030-05-06T18:30:00.000Z"));
-        let winter = instant(r#"{"dateTime":"2030-01-06T20:30","timezone":"Europe/Madrid"}"#);
-        assert_eq!(winter.as_deref(), Some("2030-01-06T19:30:00.000Z"));
-        let fraction = instant(r#"{"dateTime":"2030-01-06T20:30:00.250","timezone":"UTC"}"#);
-        assert_eq!(fraction.as_deref(), Some("2030-01-06T20:30:00.250Z"));
-        let offset = instant(r#"{"dateTime":"2030-01-06T20:30:00+01:00","timezone":"UTC"}"#);
-        assert_eq!(offset.as_deref(), Some("2030-01-06T19:30:00.000Z"));
-        assert_eq!(instant(r#"{"dateTime":"2030-01-06T20:30:00"}"#), None);
-        assert_eq!(
-            instant(r#"{"dateTime":"2030-01-06T20:30:00","timezone":"Mars/Base"}"#),
-            None
-        );
+    fn no_odd_field_hides_the_id() {
+        for odd in ["1", "true", "\"soon\"", "[1]", "{\"a\":[2]}", "null"] {
+            for name in [
+                "publicationDate",
+                "creationDate",
+                "providers",
+                "media",
+                "text",
+                "status",
+                "uuid",
+            ] {
+                for body in [
+                    format!(r#"{{"page":{odd},"data":{{"id":7,"{name}":{odd}}}}}"#),
+                    format!(r#"{{"page":{odd},"id":7,"{name}":{odd}}}"#),
+                ] {
+                    let read = post(body.as_bytes()).unwrap_or_else(|| panic!("{body}"));
+                    assert_eq!(read.id.text(), Some("7"), "{body}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -267,6 +230,8 @@ mod tests {
         assert!(post(b"<html>").is_none());
         assert!(post(br#"{"data":true}"#).is_none());
         assert!(post(b"{}").is_none());
+        assert!(post(br#"{"status":"error","message":"try again"}"#).is_none());
+        assert!(post(br#"{"providers":[{"network":"facebook","status":"ERROR"}]}"#).is_none());
     }
 
     #[test]
@@ -283,6 +248,21 @@ mod tests {
         assert_eq!(complete(r#"{"data":[{"id":1}],"page":{"next":"x"}}"#), Some((1, false)));
         assert_eq!(complete(r#"{"data":[{"id":1},"odd"]}"#), Some((1, false)));
         assert_eq!(complete(r#"{"data":{"id":1}}"#), None);
+        for page in ["[]", "\"\"", "null"] {
+            assert_eq!(
+                complete(&format!(r#"{{"data":[],"page":{page}}}"#)),
+                Some((0, true)),
+                "{page}"
+            );
+        }
+        for page in ["2", "\"next\"", "[1]", "true", r#"{"next":false}"#, r#"{"next":{}}"#] {
+            let body = format!(r#"{{"data":[],"page":{page}}}"#);
+            assert_eq!(complete(&body), Some((0, false)), "{page}");
+        }
+        for odd in [r#""providers":["facebook"]"#, r#""media":"https://m/a.mp4""#] {
+            let body = format!(r#"{{"data":[{{"id":1,{odd}}}]}}"#);
+            assert_eq!(complete(&body), Some((1, false)), "{odd}");
+        }
     }
 
     #[test]

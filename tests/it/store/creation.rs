@@ -150,6 +150,27 @@ pub async fn an_old_key_counts_as_absent(bench: &Bench) {
     }
 }
 
+pub async fn old_keys_are_deleted_once_an_hour(bench: &Bench) {
+    let (week, minute) = (7 * 24 * 3_600, 60);
+    for (key, created_at, left) in [
+        ("a", 0, 1),
+        ("b", 30 * minute, 2),
+        ("c", week - 1, 3),
+        ("d", week, 4),
+        ("e", week + 59 * minute, 5),
+        ("f", week + 60 * minute, 4),
+        ("g", week + 119 * minute, 5),
+    ] {
+        let mut new = batch(key, 1);
+        new.created_at = at(created_at);
+        new.idempotency = entry(key, "h", "a");
+        assert_eq!(bench.store.create_batch(new).await.unwrap(), Created::New);
+        let keys = bench.number("SELECT COUNT(*) FROM idempotency_keys").await;
+        assert_eq!(keys, left, "{key}");
+    }
+    assert_eq!(bench.rows().await[0], 7, "no batch goes with its key");
+}
+
 pub async fn a_batch_id_is_taken_once(bench: &Bench) {
     let mut second = batch("b1", 3);
     second.idempotency = entry("k", "h", "a");
