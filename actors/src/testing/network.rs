@@ -58,6 +58,8 @@ pub struct Script {
     pub confirms: Option<Duration>,
     /// How long after its creation a post is not visible by its id.
     pub hidden: Duration,
+    /// The code that makes the next looks panics.
+    pub panicking_looks: u32,
     /// Every post gets the id of the first one.
     pub repeats_ids: bool,
     /// The next looks get an answer that nobody can read.
@@ -108,6 +110,7 @@ impl Network {
             confirms: Some(Duration::from_millis(900)),
             hidden: Duration::ZERO,
             repeats_ids: false,
+            panicking_looks: 0,
             unreadable_looks: 0,
             unreadable_checks: false,
             failures: VecDeque::new(),
@@ -268,6 +271,13 @@ impl Provider for Network {
         post: &PostRef,
     ) -> Result<Reading, ProviderError> {
         self.enter("status")?;
+        let panics = {
+            let mut script = self.script();
+            let panics = script.panicking_looks > 0;
+            script.panicking_looks = script.panicking_looks.saturating_sub(1);
+            panics
+        };
+        assert!(!panics, "scripted panic");
         let left = self.script().unreadable_looks;
         if left > 0 {
             self.script().unreadable_looks = left - 1;

@@ -107,3 +107,26 @@ async fn a_lease_is_renewed_before_a_third_of_it_has_passed() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn panics_in_the_poller_cost_looks_and_nothing_else() {
+    let world = world().await;
+    world.network.script().panicking_looks = 6;
+    let batch = world.submit(NewBatch::of("b", 2));
+    let other = world.submit(NewBatch::of("other", 2));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    world.wait_status(&other, LONG, BatchStatus::Completed).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 2]);
+    assert_eq!(world.network.calls("create").len(), 4);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_whose_actor_keeps_dying_is_paused_with_the_reason_and_harms_no_other() {
+    let world = world().await;
+    world.network.script().panicking_looks = u32::MAX;
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
+    assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "BATCH_KEEPS_FAILING");
+    assert_eq!(world.network.calls("create").len(), 1);
+}

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    context::Rules,
     error::Verdict,
     messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus, OnFailure},
-    testing::{Fault, NewBatch},
+    testing::{Fault, NewBatch, World},
 };
 
 use super::{LONG, assert_ledger, statuses, world};
@@ -146,4 +147,25 @@ async fn slow_media_of_some_batches_delays_no_look_and_no_create_of_others() {
     world
         .wait_status(&quick, Duration::from_secs(3), BatchStatus::Completed)
         .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_batches_have_actors_at_once_than_allowed_and_the_others_wait_as_rows() {
+    let rules = Rules {
+        max_batches: 2,
+        ..World::instant_rules()
+    };
+    let world = World::new(rules).await;
+    let batches = ["a", "b", "c", "d", "e"].map(|id| world.submit(NewBatch::of(id, 2)));
+    world
+        .wait(&batches[0], LONG, |_, clips| {
+            clips[0].status == ClipStatus::WaitingConfirmation
+        })
+        .await;
+    assert_eq!(world.directory.len(), 2);
+    for batch in &batches {
+        world.wait_status(batch, LONG, BatchStatus::Completed).await;
+        assert!(world.directory.len() <= 2);
+        assert_ledger(&world, batch);
+    }
 }
