@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
-use storyclip_actors::error::StoreError;
+use storyclip_actors::{error::StoreError, model::Timestamp};
 use tokio::sync::mpsc;
 
 use super::{
@@ -246,22 +246,14 @@ impl Committer {
     }
 
     /// After the commit: the listener first, then the waiters.
-<<<<<<< HEAD
-    fn answer(&self, ops: Vec<Op>, mut outcome: Outcome) {
+    fn answer(&mut self, ops: Vec<Op>, mut outcome: Outcome) {
+        self.swept_at = outcome.swept_at.or(self.swept_at);
         if self.listener.listens() {
             let numbers = std::mem::take(&mut outcome.numbers);
             let committed = events::committed(&ops, &outcome.replayed, numbers);
             if !committed.is_empty() {
                 self.listener.committed(&committed);
             }
-=======
-    fn answer(&mut self, ops: Vec<Op>, mut outcome: Outcome) {
-        self.swept_at = outcome.swept_at;
-        let numbers = std::mem::take(&mut outcome.numbers);
-        let committed = committed(&ops, &outcome, numbers);
-        if !committed.is_empty() {
-            self.listener.committed(&committed);
->>>>>>> f877d64 (Delete idempotency keys that are too old to be answered)
         }
         for (place, op) in ops.into_iter().enumerate() {
             match op {
