@@ -16,10 +16,12 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::{
-    clip_publisher::{ClipPublisher, PublisherArguments},
+    child::Child,
+    clip_publisher::ClipPublisher,
     context::Context,
-    messages::{BatchMessage, PollerMessage, PublisherMessage},
-    poller::{Poller, PollerArguments},
+    messages::BatchMessage,
+    model::{Batch, Clip},
+    poller::Poller,
     ports::Snapshot,
     work::{Call, CallKind},
 };
@@ -43,8 +45,8 @@ impl Actor for BatchActor {
         (context, snapshot): Self::Arguments,
     ) -> Result<Run, ActorProcessingErr> {
         let children = Children {
-            publisher: spawn_publisher(&myself, &context, &snapshot).await?,
-            poller: spawn_poller(&myself, &context, &snapshot).await?,
+            publisher: spawn(ClipPublisher, &myself, &context, &snapshot.batch).await?,
+            poller: spawn(Poller, &myself, &context, &snapshot.batch).await?,
             deaths: 0,
         };
         Ok(Run::new(context, snapshot, children))
@@ -85,50 +87,34 @@ impl Actor for BatchActor {
         if run.children.deaths > MAX_CHILD_DEATHS {
             return Err(cause);
         }
-        let snapshot = run.snapshot();
         if dead.get_id() == run.children.publisher.get_id() {
-            run.children.publisher = spawn_publisher(&myself, &run.context, &snapshot).await?;
+            run.children.publisher = spawn(ClipPublisher, &myself, &run.context, &run.batch).await?;
             run.forget_publisher();
         } else {
-            run.children.poller = spawn_poller(&myself, &run.context, &snapshot).await?;
+            run.children.poller = spawn(Poller, &myself, &run.context, &run.batch).await?;
             run.forget_poller();
         }
         run.advance(&myself).await
     }
 }
 
-async fn spawn_publisher(
+async fn spawn<A: Actor<Arguments = Child>>(
+    kind: A,
     myself: &ActorRef<BatchMessage>,
     context: &Arc<Context>,
-    snapshot: &Snapshot,
-) -> Result<ActorRef<PublisherMessage>, ActorProcessingErr> {
-    let arguments = PublisherArguments {
+    batch: &Batch,
+) -> Result<ActorRef<A::Msg>, ActorProcessingErr> {
+    let child = Child {
         context: context.clone(),
         batch: myself.clone(),
-        account: snapshot.batch.account.clone(),
-        network: snapshot.batch.network,
+        account: batch.account.clone(),
+        network: batch.network,
     };
-    Ok(Actor::spawn_linked(None, ClipPublisher, arguments, myself.get_cell())
-        .await?
-        .0)
-}
-
-async fn spawn_poller(
-    myself: &ActorRef<BatchMessage>,
-    context: &Arc<Context>,
-    snapshot: &Snapshot,
-) -> Result<ActorRef<PollerMessage>, ActorProcessingErr> {
-    let arguments = PollerArguments {
-        context: context.clone(),
-        batch: myself.clone(),
-        account: snapshot.batch.account.clone(),
-        network: snapshot.batch.network,
-    };
-    Ok(Actor::spawn_linked(None, Poller, arguments, myself.get_cell()).await?.0)
+    Ok(Actor::spawn_linked(None, kind, child, myself.get_cell()).await?.0)
 }
 
 /// The call of this clip's current attempt.
-fn call(kind: CallKind, clip: &crate::model::Clip) -> Call {
+fn call(kind: CallKind, clip: &Clip) -> Call {
     Call {
         kind,
         clip: clip.index,

@@ -8,22 +8,13 @@ use std::sync::Arc;
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::{
-    context::Context,
+    child::Child,
     error::{ProviderError, Verdict},
     limiter::{Permit, Priority},
     messages::{BatchMessage, PublisherMessage},
-    model::{AccountId, Network, PostRef, Request, Timestamp, code},
+    model::{PostRef, Request, Timestamp, code},
     work::Call,
 };
-
-/// What a ClipPublisher is made of.
-#[allow(missing_docs, reason = "the types say it")]
-pub struct PublisherArguments {
-    pub context: Arc<Context>,
-    pub batch: ActorRef<BatchMessage>,
-    pub account: AccountId,
-    pub network: Network,
-}
 
 /// See the file's first paragraph.
 pub struct ClipPublisher;
@@ -31,14 +22,14 @@ pub struct ClipPublisher;
 #[ractor::async_trait]
 impl Actor for ClipPublisher {
     type Msg = PublisherMessage;
-    type State = PublisherArguments;
-    type Arguments = PublisherArguments;
+    type State = Child;
+    type Arguments = Child;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PublisherMessage>,
-        arguments: PublisherArguments,
-    ) -> Result<PublisherArguments, ActorProcessingErr> {
+        arguments: Child,
+    ) -> Result<Child, ActorProcessingErr> {
         Ok(arguments)
     }
 
@@ -46,7 +37,7 @@ impl Actor for ClipPublisher {
         &self,
         _myself: ActorRef<PublisherMessage>,
         message: PublisherMessage,
-        state: &mut PublisherArguments,
+        state: &mut Child,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PublisherMessage::Prepare(clip, url) => state.prepare(clip, url),
@@ -61,21 +52,18 @@ impl Actor for ClipPublisher {
     }
 }
 
-impl PublisherArguments {
+impl Child {
     fn prepare(&self, clip: u32, url: Arc<str>) {
         let mut answer = PreparedAnswer {
             batch: self.batch.clone(),
             clip,
             result: None,
         };
-        let (context, account) = (self.context.clone(), self.account.clone());
+        let Child { context, account, .. } = self.clone();
         tokio::spawn(async move {
             let permit = context.limiter.acquire(&account, Priority::Prepare).await;
             let result = context.provider.prepare(&account, &url).await;
-            if let Err(error) = &result {
-                context.limiter.report(&account, error);
-            }
-            drop(permit);
+            context.limiter.end(permit, &account, &result);
             answer.give(result);
         });
     }
@@ -100,16 +88,14 @@ impl PublisherArguments {
             return Ok(self.batch.cast(BatchMessage::Created(call, None))?);
         }
         let result = self.context.provider.create(&self.account, &request).await;
-        self.report(&result);
-        drop(permit);
+        self.context.limiter.end(permit, &self.account, &result);
         Ok(self.batch.cast(BatchMessage::Created(call, Some(result)))?)
     }
 
     async fn find(&self, call: Call, request: Request) -> Result<(), ActorProcessingErr> {
         let permit = self.context.limiter.acquire(&self.account, Priority::Find).await;
         let result = self.context.provider.find(&self.account, &request).await;
-        self.report(&result);
-        drop(permit);
+        self.context.limiter.end(permit, &self.account, &result);
         Ok(self.batch.cast(BatchMessage::Listed(call, result))?)
     }
 
@@ -120,15 +106,8 @@ impl PublisherArguments {
             .provider
             .withdraw(&self.account, self.network, &post, slot)
             .await;
-        self.report(&result);
-        drop(permit);
+        self.context.limiter.end(permit, &self.account, &result);
         Ok(self.batch.cast(BatchMessage::Withdrawn(call, result))?)
-    }
-
-    fn report<T>(&self, result: &Result<T, ProviderError>) {
-        if let Err(error) = result {
-            self.context.limiter.report(&self.account, error);
-        }
     }
 }
 

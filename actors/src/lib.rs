@@ -4,6 +4,7 @@
 //! a real clock. If the process dies, nothing in memory matters: the rows are loaded and planned again.
 
 pub mod batch;
+pub mod child;
 pub mod clip_publisher;
 pub mod context;
 pub mod directory;

@@ -192,6 +192,14 @@ impl Limiter {
         self.0.changed.subscribe()
     }
 
+    /// Ends a call: what it says about the account is noted before its place is free for another.
+    pub fn end<T>(&self, permit: Permit, account: &AccountId, result: &Result<T, ProviderError>) {
+        if let Err(error) = result {
+            self.report(account, error);
+        }
+        drop(permit);
+    }
+
     /// Notes how a call ended: an outage, a throttle or a refusal closes, and a probe opens again.
     pub fn report(&self, account: &AccountId, error: &ProviderError) {
         let reason = match error.verdict {

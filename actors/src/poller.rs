@@ -3,17 +3,17 @@
 //! BatchActor, its parent, tells it which post to watch and hears every look as a message. If it dies, the parent spawns
 //! another and has it watch again: which look is due follows from the slot and the clock.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use tokio::task::JoinHandle;
 
 use crate::{
-    context::Context,
+    child::Child,
     error::ProviderError,
     limiter::Priority,
     messages::{BatchMessage, Look, PollerMessage, Watch},
-    model::{AccountId, Network, PostRef, Timestamp},
+    model::{PostRef, Timestamp},
     ports::Reading,
     schedule,
 };
@@ -21,21 +21,12 @@ use crate::{
 /// A look that comes this much later than it was due was held up by others: that time does not count for the timeout.
 const HELD_UP: Duration = Duration::from_secs(3);
 
-/// What a Poller is made of.
-#[allow(missing_docs, reason = "the types say it")]
-pub struct PollerArguments {
-    pub context: Arc<Context>,
-    pub batch: ActorRef<BatchMessage>,
-    pub account: AccountId,
-    pub network: Network,
-}
-
 /// See the file's first paragraph.
 pub struct Poller;
 
 /// A poller's memory.
 pub struct PollerState {
-    arguments: PollerArguments,
+    child: Child,
     watching: Option<Watching>,
     timers: u64,
     timer: Option<JoinHandle<()>>,
@@ -56,15 +47,15 @@ struct Watching {
 impl Actor for Poller {
     type Msg = PollerMessage;
     type State = PollerState;
-    type Arguments = PollerArguments;
+    type Arguments = Child;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PollerMessage>,
-        arguments: PollerArguments,
+        child: Child,
     ) -> Result<PollerState, ActorProcessingErr> {
         Ok(PollerState {
-            arguments,
+            child,
             watching: None,
             timers: 0,
             timer: None,
@@ -98,13 +89,8 @@ impl Actor for Poller {
 
 impl PollerState {
     fn watch(&mut self, myself: &ActorRef<PollerMessage>, watch: Watch) {
-        let now = self.arguments.context.now();
-        let (done, due) = self
-            .arguments
-            .context
-            .rules
-            .looks
-            .next(watch.slot, 0, now, watch.deadline);
+        let now = self.child.context.now();
+        let (done, due) = self.child.context.rules.looks.next(watch.slot, 0, now, watch.deadline);
         self.watching = Some(Watching {
             watch,
             due,
@@ -125,7 +111,7 @@ impl PollerState {
     }
 
     async fn look_now(&mut self, myself: &ActorRef<PollerMessage>) -> Result<(), ActorProcessingErr> {
-        let now = self.arguments.context.now();
+        let now = self.child.context.now();
         let Some(watching) = &self.watching else { return Ok(()) };
         let fresh = watching.answered_at.is_some_and(|at| now.since(at) < schedule::FRESH);
         if fresh || now < watching.watch.slot {
@@ -139,8 +125,8 @@ impl PollerState {
         let Some(watching) = &self.watching else { return Ok(()) };
         let post = watching.watch.post.clone();
         let (asked_at, result) = self.ask(&post).await;
-        let now = self.arguments.context.now();
-        let rule = &self.arguments.context.rules.looks;
+        let now = self.child.context.now();
+        let rule = &self.child.context.rules.looks;
         let Some(watching) = &mut self.watching else {
             return Ok(());
         };
@@ -157,7 +143,7 @@ impl PollerState {
             Some(due) => self.set_timer(myself, due, now),
             None => self.watching = None,
         }
-        Ok(self.arguments.batch.cast(BatchMessage::Looked(look))?)
+        Ok(self.child.batch.cast(BatchMessage::Looked(look))?)
     }
 
     async fn once(&mut self, clip: u32, attempt: u32, post: &PostRef) -> Result<(), ActorProcessingErr> {
@@ -169,24 +155,20 @@ impl PollerState {
             last: false,
             result,
         };
-        Ok(self.arguments.batch.cast(BatchMessage::Looked(look))?)
+        Ok(self.child.batch.cast(BatchMessage::Looked(look))?)
     }
 
     async fn ask(&self, post: &PostRef) -> (Timestamp, Result<Reading, ProviderError>) {
-        let PollerArguments {
+        let Child {
             context,
             account,
             network,
             ..
-        } = &self.arguments;
+        } = &self.child;
         let permit = context.limiter.acquire(account, Priority::Poll).await;
         let asked_at = context.now();
         let result = context.provider.status(account, *network, post).await;
-        // Before the place is free, so that nobody is let through to a provider that is away.
-        if let Err(error) = &result {
-            context.limiter.report(account, error);
-        }
-        drop(permit);
+        context.limiter.end(permit, account, &result);
         (asked_at, result)
     }
 

@@ -69,15 +69,6 @@ impl Run {
         }
     }
 
-    /// What a child needs to know of the batch.
-    pub(super) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            batch: self.batch.clone(),
-            clips: Vec::new(),
-            commands: Vec::new(),
-        }
-    }
-
     pub(super) fn clip(&self, index: u32) -> Result<&Clip, ActorProcessingErr> {
         let position = (index as usize).checked_sub(1);
         position
