@@ -86,27 +86,28 @@ struct Watching {
 #[ractor::async_trait]
 impl Actor for Poller {
     type Msg = PollerMessage;
-    type State = PollerState;
+    /// Boxed: what a future holds by value is held once more by each future around it.
+    type State = Box<PollerState>;
     type Arguments = PollerArguments;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PollerMessage>,
         arguments: PollerArguments,
-    ) -> Result<PollerState, ActorProcessingErr> {
-        Ok(PollerState {
+    ) -> Result<Box<PollerState>, ActorProcessingErr> {
+        Ok(Box::new(PollerState {
             arguments,
             watching: None,
             timers: 0,
             timer: None,
-        })
+        }))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<PollerMessage>,
         message: PollerMessage,
-        state: &mut PollerState,
+        state: &mut Box<PollerState>,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PollerMessage::Watch(watch) => state.watch(&myself, watch),
@@ -120,7 +121,7 @@ impl Actor for Poller {
     async fn post_stop(
         &self,
         _myself: ActorRef<PollerMessage>,
-        state: &mut PollerState,
+        state: &mut Box<PollerState>,
     ) -> Result<(), ActorProcessingErr> {
         state.cancel_timer();
         Ok(())

@@ -84,8 +84,11 @@ pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> 
     let mut snapshots = Vec::with_capacity(leases.len());
     for row in returning(conn, &texts.batches, rows()).await? {
         let batch = batch(&mut Cursor::new(&row))?;
+        let mut clips = clips.remove(&batch.id).unwrap_or_default();
+        // They stay as many as they are for the life of the batch.
+        clips.shrink_to_fit();
         snapshots.push(Snapshot {
-            clips: clips.remove(&batch.id).unwrap_or_default(),
+            clips,
             commands: commands.remove(&batch.id).unwrap_or_default(),
             batch,
         });
