@@ -36,27 +36,28 @@ pub struct BatchActor;
 #[ractor::async_trait]
 impl Actor for BatchActor {
     type Msg = BatchMessage;
-    type State = Run;
-    type Arguments = (Arc<Context>, Snapshot);
+    /// Boxed, like the snapshot: what a future holds by value is held once more by each future around it.
+    type State = Box<Run>;
+    type Arguments = (Arc<Context>, Box<Snapshot>);
 
     async fn pre_start(
         &self,
         myself: ActorRef<BatchMessage>,
         (context, snapshot): Self::Arguments,
-    ) -> Result<Run, ActorProcessingErr> {
+    ) -> Result<Box<Run>, ActorProcessingErr> {
         let children = Children {
             publisher: spawn(ClipPublisher, &myself, &context, &snapshot.batch).await?,
             poller: spawn(Poller, &myself, &context, &snapshot.batch).await?,
             deaths: 0,
         };
-        Ok(Run::new(context, snapshot, children))
+        Ok(Box::new(Run::new(context, *snapshot, children)))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<BatchMessage>,
         message: BatchMessage,
-        run: &mut Run,
+        run: &mut Box<Run>,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             BatchMessage::Wake => run.on_wake(),
@@ -77,7 +78,7 @@ impl Actor for BatchActor {
         &self,
         myself: ActorRef<BatchMessage>,
         event: SupervisionEvent,
-        run: &mut Run,
+        run: &mut Box<Run>,
     ) -> Result<(), ActorProcessingErr> {
         let SupervisionEvent::ActorFailed(dead, cause) = event else {
             return Ok(());

@@ -46,27 +46,28 @@ struct Watching {
 #[ractor::async_trait]
 impl Actor for Poller {
     type Msg = PollerMessage;
-    type State = PollerState;
+    /// Boxed: what a future holds by value is held once more by each future around it.
+    type State = Box<PollerState>;
     type Arguments = Child;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<PollerMessage>,
         child: Child,
-    ) -> Result<PollerState, ActorProcessingErr> {
-        Ok(PollerState {
+    ) -> Result<Box<PollerState>, ActorProcessingErr> {
+        Ok(Box::new(PollerState {
             child,
             watching: None,
             timers: 0,
             timer: None,
-        })
+        }))
     }
 
     async fn handle(
         &self,
         myself: ActorRef<PollerMessage>,
         message: PollerMessage,
-        state: &mut PollerState,
+        state: &mut Box<PollerState>,
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PollerMessage::Watch(watch) => state.watch(&myself, watch),
@@ -80,7 +81,7 @@ impl Actor for Poller {
     async fn post_stop(
         &self,
         _myself: ActorRef<PollerMessage>,
-        state: &mut PollerState,
+        state: &mut Box<PollerState>,
     ) -> Result<(), ActorProcessingErr> {
         state.cancel_timer();
         Ok(())

@@ -223,7 +223,7 @@ impl SupervisorState {
     ) -> Result<(), ActorProcessingErr> {
         let batch = snapshot.batch.id.clone();
         tracing::debug!(batch.id = %batch, epoch = snapshot.batch.epoch, "batch claimed");
-        let arguments = (self.context.clone(), snapshot);
+        let arguments = (self.context.clone(), Box::new(snapshot));
         let (actor, _) = Actor::spawn_linked(None, BatchActor, arguments, myself.get_cell()).await?;
         actor.cast(first)?;
         self.batches.insert(actor.get_id(), batch.clone());

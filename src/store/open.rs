@@ -154,9 +154,10 @@ fn lock(database: &Path) -> Result<File, OpenError> {
 const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; ";
 
-/// The writer keeps the pages of live batches in memory, and what undoes a statement (a file costs a write per page), and
-/// moves the log into the file in larger portions.
-const WRITER: &str = "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = 4000";
+/// The writer keeps in memory what undoes a statement: a file costs a write per page. Its page cache stays small, because
+/// SQLite walks through all of it in every commit that split a page; the system's cache is behind it. So does the log:
+/// everybody waits while it is moved into the file.
+const WRITER: &str = "PRAGMA temp_store = MEMORY";
 
 /// Readers cannot write by mistake.
 const READER: &str = "PRAGMA query_only = ON";

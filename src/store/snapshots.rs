@@ -84,11 +84,16 @@ pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> 
         let id = BatchId::from(Cursor::new(&row).text()?);
         match batch(&mut Cursor::new(&row)) {
             Ok(_) if unreadable.contains_key(&id) => {}
-            Ok(batch) => snapshots.push(Snapshot {
-                clips: clips.remove(&id).unwrap_or_default(),
-                commands: commands.remove(&id).unwrap_or_default(),
-                batch,
-            }),
+            Ok(batch) => {
+                let mut clips = clips.remove(&id).unwrap_or_default();
+                // They stay as many as they are for the life of the batch.
+                clips.shrink_to_fit();
+                snapshots.push(Snapshot {
+                    clips,
+                    commands: commands.remove(&id).unwrap_or_default(),
+                    batch,
+                });
+            }
             Err(error) => drop(unreadable.insert(id, error)),
         }
     }

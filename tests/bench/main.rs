@@ -24,10 +24,11 @@ use std::{
     error::Error,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use arguments::{Arguments, Role, Section};
-use table::Table;
+use table::{Row, Table};
 
 /// What every part gives: a value, or a sentence for whoever runs the benchmark.
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -90,9 +91,12 @@ async fn benchmark(arguments: Arguments) -> Outcome<()> {
 async fn run(setting: &Setting, sections: &[Section]) -> Outcome<Table> {
     let mut table = Table::new(machine::describe(&setting.folder));
     progress("fsync: 4 KiB overwrites with fdatasync");
-    let fsync = fsync::measure(&setting.folder, setting.scaled(1_000))?;
-    table.limit("fdatasync of 4 KiB, median", &samples::millis(fsync.median()));
-    table.limit("fdatasync of 4 KiB, p99", &samples::millis(fsync.p99()));
+    let fsync = fsync::measure(&setting.folder, setting.scaled(1_000), Duration::ZERO)?;
+    let figure = format!(
+        "fdatasync of 4 KiB, back to back, median (p99 {})",
+        samples::millis(fsync.p99())
+    );
+    table.push(Row::told(figure, samples::millis(fsync.median())));
     for section in sections {
         match section {
             Section::Breath => breath::run(setting, &fsync, &mut table).await?,

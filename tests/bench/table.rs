@@ -54,11 +54,6 @@ impl Table {
         self.rows.push(row);
     }
 
-    /// A limit that was measured by itself.
-    pub fn limit(&mut self, what: &str, value: &str) {
-        self.push(Row::told(what, value));
-    }
-
     /// How busy the machine was.
     pub fn load(&mut self, load: String) {
         self.head.push(format!("at the end: {load}"));
