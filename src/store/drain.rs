@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sqlx::AnyConnection;
 
 use super::{
-    changes, creates, events, express,
+    attempts, changes, creates, events, express,
     fault::Fault,
     leases::{self, Lease},
     notes,
@@ -20,6 +20,7 @@ use super::{
 /// Every statement that writes.
 pub struct Texts {
     changes: changes::Texts,
+    attempts: attempts::Texts,
     creates: creates::Texts,
     events: events::Texts,
     notes: notes::Texts,
@@ -31,6 +32,7 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             changes: changes::Texts::new(dialect),
+            attempts: attempts::Texts::new(dialect),
             creates: creates::Texts::new(dialect),
             events: events::Texts::new(dialect),
             notes: notes::Texts::new(dialect),
@@ -58,7 +60,7 @@ pub async fn run(conn: &mut AnyConnection, texts: &Texts, orphans: &[Lease], ops
     leases::give_back(conn, &texts.leases, orphans).await?;
     let newest = changes::heads(conn, &texts.changes, ops).await?;
     changes::clips(conn, &texts.changes, ops).await?;
-    changes::attempts(conn, &texts.changes, ops).await?;
+    attempts::write(conn, &texts.attempts, ops).await?;
     let replayed = creates::create(conn, &texts.creates, ops).await?;
     let numbers = events::store(conn, &texts.events, ops, &newest, &replayed).await?;
     changes::applied(conn, &texts.changes, ops).await?;
