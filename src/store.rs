@@ -4,6 +4,7 @@
 //! goes through one committer (group commit) and is durable when its future is ready; reads have connections of their
 //! own. If the process dies, what was answered is in the database and nothing is there by half.
 
+mod attempts;
 mod changes;
 mod committer;
 mod creates;

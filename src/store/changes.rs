@@ -1,4 +1,4 @@
-//! The steps of batches: heads, clips, attempts and applied commands, each one statement over all changes of a drain.
+//! The steps of batches: heads, clips and applied commands, each one statement over all changes of a drain.
 //!
 //! The drain calls them in this order. The batch comes first: its guard is the lease epoch, and once its row is written
 //! it is locked, so the epoch cannot move before the commit. A guard that missed names its change, and nobody else's.
@@ -6,12 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, SqlStr};
-use storyclip_actors::{
-    error::StoreError,
-    ports::{AttemptWrite, Change},
-};
+use storyclip_actors::{error::StoreError, ports::Change};
 
 use super::{
+    attempts,
     decode::Cursor,
     fault::Fault,
     op::Op,
@@ -21,16 +19,26 @@ use super::{
 
 /// The batches' own rows, under their epochs.
 pub const HEADS: Shape = Shape {
-    columns: "b ep# status code msg published# failed# cancelled# settled# wake started completed at n# gives_back#",
+    columns: "b ep# status code msg published# failed# cancelled# settled# started completed at n#",
     statement: "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
-                current_clip_index = v.settled, wake_at = v.wake, started_at = v.started, \
-                completed_at = v.completed, updated_at = v.at, last_event = publish_batches.last_event + v.n, \
-                lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
-                lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
+                current_clip_index = v.settled, started_at = v.started, completed_at = v.completed, \
+                updated_at = v.at, last_event = publish_batches.last_event + v.n \
                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
                 AND publish_batches.lease_owner IS NOT NULL",
     returning: "publish_batches.batch_id, publish_batches.last_event",
+};
+
+/// When the batches are to be claimed again, and whether their leases go back. Both are indexed, and SQLite writes the
+/// index anew even for an equal value: only rows that differ are touched. Their guard was that of [`HEADS`].
+pub const LEASES: Shape = Shape {
+    columns: "b wake gives_back#",
+    statement: "UPDATE publish_batches SET wake_at = v.wake, \
+                lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
+                lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
+                FROM v WHERE publish_batches.batch_id = v.b \
+                AND (v.gives_back = 1 OR publish_batches.wake_at IS DISTINCT FROM v.wake)",
+    returning: "",
 };
 
 /// The clips, each under the status in which it is expected.
@@ -47,36 +55,11 @@ pub const CLIPS: Shape = Shape {
     returning: "publish_batch_clips.batch_id, publish_batch_clips.clip_index",
 };
 
-/// The ledger; what is not told stays as it is.
-pub const ATTEMPTS: Shape = Shape {
-    columns: "b i# attempt# account network request slot media intent outcome verdict code msg http# request_id \
-              post uuid permalink",
-    statement: "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, request, slot, \
-                media, intent_at, outcome_at, verdict, code, message, http_status, request_id, post_id, post_uuid, \
-                permalink) SELECT v.b, v.i, v.attempt, v.account, v.network, v.request, v.slot, v.media, v.intent, \
-                v.outcome, v.verdict, v.code, v.msg, v.http, v.request_id, v.post, v.uuid, v.permalink \
-                FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
-                request = COALESCE(excluded.request, delivery_attempts.request), \
-                slot = COALESCE(excluded.slot, delivery_attempts.slot), \
-                media = COALESCE(excluded.media, delivery_attempts.media), \
-                intent_at = COALESCE(excluded.intent_at, delivery_attempts.intent_at), \
-                outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
-                verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
-                code = COALESCE(excluded.code, delivery_attempts.code), \
-                message = COALESCE(excluded.message, delivery_attempts.message), \
-                http_status = COALESCE(excluded.http_status, delivery_attempts.http_status), \
-                request_id = COALESCE(excluded.request_id, delivery_attempts.request_id), \
-                post_id = COALESCE(excluded.post_id, delivery_attempts.post_id), \
-                post_uuid = COALESCE(excluded.post_uuid, delivery_attempts.post_uuid), \
-                permalink = COALESCE(excluded.permalink, delivery_attempts.permalink)",
-    returning: "",
-};
-
 /// The statements.
 pub struct Texts {
     heads: SqlStr,
+    leases: SqlStr,
     clips: SqlStr,
-    attempts: SqlStr,
     applied: SqlStr,
 }
 
@@ -84,8 +67,8 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             heads: dialect.shaped(&HEADS),
+            leases: dialect.shaped(&LEASES),
             clips: dialect.shaped(&CLIPS),
-            attempts: dialect.shaped(&ATTEMPTS),
             applied: dialect.over(
                 "id at",
                 "UPDATE batch_commands SET applied_at = v.at FROM v \
@@ -125,13 +108,20 @@ pub fn head_rows(ops: &[Op]) -> Rows {
             &head.totals.failed,
             &head.totals.cancelled,
             &head.totals.settled(),
-            &head.wake_at,
             &head.started_at,
             &head.completed_at,
             &change.at,
             &change.events.len(),
-            &head.release,
         ]);
+    }
+    rows
+}
+
+/// The rows of [`LEASES`].
+pub fn lease_rows(ops: &[Op]) -> Rows {
+    let mut rows = Rows::default();
+    for (_, change) in changes(ops) {
+        rows.push(&[&change.batch, &change.head.wake_at, &change.head.release]);
     }
     rows
 }
@@ -145,6 +135,7 @@ pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
         newest.insert(columns.text()?.to_owned(), columns.int()?);
     }
     missed(changes(ops).filter(|(_, change)| !newest.contains_key(change.batch.as_str())))?;
+    execute(conn, &texts.leases, lease_rows(ops)).await?;
     Ok(newest)
 }
 
@@ -205,55 +196,6 @@ pub async fn clips(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
     Ok(())
 }
 
-/// The rows of [`ATTEMPTS`] that go to this round.
-pub fn attempt_rows(ops: &[Op], round: usize) -> Result<Rows, Fault> {
-    let mut rows = Rows::default();
-    for (_, change) in changes(ops) {
-        for attempt in of_round(&change.attempts, round, |write| (write.clip, write.attempt)) {
-            push_attempt(&mut rows, change, attempt)?;
-        }
-    }
-    Ok(rows)
-}
-
-/// Adds to the ledger.
-pub async fn attempts(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
-    for round in 0.. {
-        let rows = attempt_rows(ops, round)?;
-        if rows.is_empty() {
-            break;
-        }
-        execute(conn, &texts.attempts, rows).await?;
-    }
-    Ok(())
-}
-
-fn push_attempt(rows: &mut Rows, change: &Change, attempt: &AttemptWrite) -> Result<(), Fault> {
-    let (request, post) = (attempt.request.as_ref(), attempt.post.as_ref());
-    let json = request.map(serde_json::to_string).transpose();
-    rows.push(&[
-        &change.batch,
-        &attempt.clip,
-        &attempt.attempt,
-        &change.account,
-        &change.network,
-        &json.map_err(|error| Fault::Refused(StoreError::Unavailable(error.to_string())))?,
-        &request.map(|request| request.slot),
-        &request.map(|request| &*request.media),
-        &attempt.intent_at,
-        &attempt.outcome_at,
-        &attempt.verdict.map(|verdict| verdict.as_str()),
-        &attempt.code,
-        &attempt.message,
-        &attempt.http_status,
-        &attempt.request_id,
-        &post.map(|post| &post.id),
-        &post.and_then(|post| post.uuid.as_deref()),
-        &attempt.permalink,
-    ]);
-    Ok(())
-}
-
 /// Marks the commands that these changes carried out.
 pub async fn applied(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
     let mut rows = Rows::default();
@@ -268,12 +210,11 @@ pub async fn applied(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Res
 /// Whether no row is written twice and no command is applied: one round does it all.
 pub fn in_one_round(change: &Change) -> bool {
     let second_clip = of_round(&change.clips, 1, |write| write.clip.index).next();
-    let second_attempt = of_round(&change.attempts, 1, |write| (write.clip, write.attempt)).next();
-    change.applied.is_empty() && second_clip.is_none() && second_attempt.is_none()
+    change.applied.is_empty() && second_clip.is_none() && attempts::in_one_round(change)
 }
 
 /// Of several writes to one row the k-th goes to round k, because a statement writes each row once.
-fn of_round<T, K: PartialEq>(writes: &[T], round: usize, key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
+pub fn of_round<T, K: PartialEq>(writes: &[T], round: usize, key: impl Fn(&T) -> K) -> impl Iterator<Item = &T> {
     writes.iter().enumerate().filter_map(move |(place, write)| {
         let earlier = writes[..place].iter().filter(|other| key(other) == key(write)).count();
         (earlier == round).then_some(write)

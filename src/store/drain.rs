@@ -9,7 +9,7 @@ use sqlx::AnyConnection;
 use storyclip_actors::model::Timestamp;
 
 use super::{
-    changes, creates, events, express,
+    attempts, changes, creates, events, express,
     fault::Fault,
     leases::{self, Lease, Returned},
     notes,
@@ -21,6 +21,7 @@ use super::{
 /// Every statement that writes.
 pub struct Texts {
     changes: changes::Texts,
+    attempts: attempts::Texts,
     creates: creates::Texts,
     events: events::Texts,
     notes: notes::Texts,
@@ -32,6 +33,7 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             changes: changes::Texts::new(dialect),
+            attempts: attempts::Texts::new(dialect),
             creates: creates::Texts::new(dialect),
             events: events::Texts::new(dialect),
             notes: notes::Texts::new(dialect),
@@ -67,7 +69,7 @@ pub async fn run(
     leases::give_back(conn, &texts.leases, orphans).await?;
     let newest = changes::heads(conn, &texts.changes, ops).await?;
     changes::clips(conn, &texts.changes, ops).await?;
-    changes::attempts(conn, &texts.changes, ops).await?;
+    attempts::write(conn, &texts.attempts, ops).await?;
     let swept_at = creates::sweep(conn, &texts.creates, ops, swept_at).await?;
     let replayed = creates::create(conn, &texts.creates, ops).await?;
     let numbers = events::store(conn, &texts.events, ops, &newest, &replayed).await?;

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::{AnyConnection, AssertSqlSafe, SqlStr};
 
 use super::{
-    changes::{self, ATTEMPTS, CLIPS, HEADS},
+    attempts::{self, ATTEMPTS, OUTCOMES},
+    changes::{self, CLIPS, HEADS, LEASES},
     decode::Cursor,
     events::{self, STREAMS, Told},
     fault::Fault,
@@ -30,7 +31,7 @@ const EVENTS: Shape = Shape {
 };
 
 /// What the columns of the view `drains` are: one JSON text of rows each.
-const COLUMNS: &str = "heads, clips, attempts, streams, events";
+const COLUMNS: &str = "heads, leases, clips, attempts, outcomes, streams, events";
 
 /// The statements.
 pub struct Texts {
@@ -42,7 +43,7 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             write: text(format!(
-                "INSERT INTO temp.drains ({COLUMNS}) VALUES ($1, $2, $3, $4, $5)"
+                "INSERT INTO temp.drains ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
             )),
             numbers: dialect.over(
                 "b n#",
@@ -61,14 +62,16 @@ pub async fn prepare(conn: &mut AnyConnection) -> sqlx::Result<()> {
     let statements = [
         dialect.part(&HEADS, "NEW.heads"),
         hit_all("NEW.heads"),
+        dialect.part(&LEASES, "NEW.leases"),
         dialect.part(&CLIPS, "NEW.clips"),
         hit_all("NEW.clips"),
         dialect.part(&ATTEMPTS, "NEW.attempts"),
+        dialect.part(&OUTCOMES, "NEW.outcomes"),
         dialect.part(&STREAMS, "NEW.streams"),
         dialect.part(&EVENTS, "NEW.events"),
     ];
     let made = format!(
-        "CREATE TEMP VIEW drains ({COLUMNS}) AS SELECT NULL, NULL, NULL, NULL, NULL WHERE false; \
+        "CREATE TEMP VIEW drains ({COLUMNS}) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE false; \
          CREATE TEMP TRIGGER drain INSTEAD OF INSERT ON temp.drains BEGIN {}; END",
         statements.join("; ")
     );
@@ -105,10 +108,13 @@ pub fn carries(dialect: Dialect, ops: &[Op]) -> bool {
 /// `InDoubt` if it cannot be told whether they are committed.
 pub async fn run(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<End, Fault> {
     let told = events::told(ops, &HashMap::new());
+    let (outcomes, attempts) = attempts::parted(ops)?;
     let query = sqlx::query(texts.write.clone())
         .bind(changes::head_rows(ops).into_json())
+        .bind(changes::lease_rows(ops).into_json())
         .bind(changes::clip_rows(ops, 0).0.into_json())
-        .bind(changes::attempt_rows(ops, 0)?.into_json())
+        .bind(attempts.into_json())
+        .bind(outcomes.into_json())
         .bind(events::stream_rows(&told).0.into_json())
         .bind(event_rows(&told).into_json());
     let Err(error) = query.execute(conn).await else {
