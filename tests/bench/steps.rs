@@ -94,6 +94,8 @@ async fn daemon(setting: &Setting, batches: u32) -> Outcome<Pace> {
         ("STORYCLIP_METRICOOL_GRANULARITY_SECONDS", "0"),
         ("STORYCLIP_LOOK_WAITS_SECONDS", "0"),
         ("STORYCLIP_METRICOOL_MAX_IN_FLIGHT", in_flight.as_str()),
+        // The bare loop writes no line per transition either.
+        ("STORYCLIP_LOG", "warn"),
     ];
     let daemon = Daemon::start(&setting.fresh("steps")?, &stand_in.url(), &settings).await?;
     daemon.submit(batches, CLIPS).await?;
