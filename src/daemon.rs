@@ -118,7 +118,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let directory = Arc::new(Directory::default());
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
-    let lifetime = Arc::new(Lifetime::new(supervisor.clone()));
+    let lifetime = Arc::new(Lifetime::new(supervisor.clone(), directory.clone(), clock.clone()));
     let app = http::router(AppState {
         store: store.clone(),
         hub: hub.clone(),
@@ -162,10 +162,14 @@ impl Daemon {
         self.address
     }
 
-    /// Resolves if the supervisor ends by itself: the daemon is of no use any more and the process should end.
+    /// Resolves if the supervisor or the store's committer ends by itself: the daemon is of no use any more and the
+    /// process should end.
     pub async fn died(&mut self) {
-        // However it ended, it ended.
-        let _: Result<_, _> = (&mut self.supervising).await;
+        tokio::select! {
+            // However it ended, it ended.
+            _ = &mut self.supervising => {}
+            () = self.store.ended() => {}
+        }
     }
 
     /// Lets the supervisor die.

@@ -100,6 +100,11 @@ impl Store {
         drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
+    /// Resolves when the committer has ended: by `close`, or because it died and nothing can be written any more.
+    pub async fn ended(&self) {
+        self.0.queue.closed().await;
+    }
+
     /// Whether this is SQLite, where one daemon owns the file.
     pub fn is_sqlite(&self) -> bool {
         self.0.dialect == Dialect::Sqlite

@@ -1,12 +1,15 @@
 //! Which batches have a living actor on this node. The supervisor writes it, whoever has a message for a batch reads it.
 //! It is rebuilt from nothing after a death: leases in the database are what counts.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use ractor::{ActorId, ActorRef};
 
-use crate::{messages::BatchMessage, model::BatchId};
+use crate::{
+    messages::BatchMessage,
+    model::{BatchId, Timestamp},
+};
 
 /// BatchId -> living actor.
 #[derive(Default)]
@@ -14,6 +17,7 @@ pub struct Directory {
     actors: DashMap<BatchId, ActorRef<BatchMessage>>,
     /// Whether a nudge to claim is on its way to the supervisor: one is enough for all that is due.
     pub(crate) nudged: AtomicBool,
+    swept_at: AtomicI64,
 }
 
 impl Directory {
@@ -30,6 +34,15 @@ impl Directory {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.actors.is_empty()
+    }
+
+    /// When the supervisor last looked for what is due; the epoch before its first sweep.
+    pub fn swept_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.swept_at.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn swept(&self, now: Timestamp) {
+        self.swept_at.store(now.as_millis(), Ordering::Release);
     }
 
     pub(crate) fn contains(&self, batch: &BatchId) -> bool {

@@ -221,7 +221,8 @@ impl Limiter {
         }
         if begins {
             tracing::warn!(reason = %reason.as_str(), code = %error.code, "provider calls are held");
-            tokio::spawn(probe_token(self.0.clone()));
+            let inner = self.0.clone();
+            tokio::spawn(until_done(move || probe_token(inner.clone())));
         }
     }
 
@@ -234,8 +235,17 @@ impl Limiter {
         if begins {
             self.0.changed.send_modify(|count| *count += 1);
             tracing::warn!(account = %account, "brand is refused, its calls are held");
-            tokio::spawn(probe_brand(self.0.clone(), account.clone()));
+            let (inner, account) = (self.0.clone(), account.clone());
+            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone())));
         }
+    }
+}
+
+/// Begins a probe anew if it panics: a gate is never left closed by nobody.
+async fn until_done<F: Future<Output = ()> + Send + 'static>(probe: impl Fn() -> F) {
+    while let Err(error) = tokio::spawn(probe()).await {
+        tracing::error!(%error, "a probe died, beginning anew");
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

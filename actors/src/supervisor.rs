@@ -65,6 +65,7 @@ impl Actor for Supervisor {
             draining: None,
         };
         state.renew().await;
+        state.directory.swept(state.context.now());
         myself.cast(SupervisorMessage::Claim)?;
         myself.send_interval(SWEEP, || SupervisorMessage::Sweep);
         wake_on_account_changes(&state.context, &myself);
@@ -136,6 +137,7 @@ fn wake_on_account_changes(context: &Context, myself: &ActorRef<SupervisorMessag
 impl SupervisorState {
     async fn sweep(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
         let now = self.context.now();
+        self.directory.swept(now);
         // At the next sweep more than a third of the lease would have passed.
         if now.since(self.renewed_at) + SWEEP > self.context.rules.lease / 3 {
             self.renew().await;

@@ -16,6 +16,7 @@ use storyclip_actors::{
     directory::Directory,
     messages::SupervisorMessage,
     model::{BatchId, BatchStatus},
+    ports::Clock,
     supervisor::nudge,
 };
 
@@ -55,16 +56,27 @@ impl Control for ActorControl {
     }
 }
 
+/// How long ago the supervisor's last sweep may be: a few of its intervals.
+const TICKING: Duration = Duration::from_secs(10);
+
 /// Whether the daemon takes work.
 pub(super) struct Lifetime {
     supervisor: ActorRef<SupervisorMessage>,
+    directory: Arc<Directory>,
+    clock: Arc<dyn Clock>,
     draining: AtomicBool,
 }
 
 impl Lifetime {
-    pub(super) fn new(supervisor: ActorRef<SupervisorMessage>) -> Self {
+    pub(super) fn new(
+        supervisor: ActorRef<SupervisorMessage>,
+        directory: Arc<Directory>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             supervisor,
+            directory,
+            clock,
             draining: AtomicBool::new(false),
         }
     }
@@ -80,6 +92,9 @@ impl Readiness for Lifetime {
             return Err("the daemon is draining: it takes no more work and is about to stop".into());
         }
         match self.supervisor.get_status() {
+            ActorStatus::Running if self.clock.now().since(self.directory.swept_at()) > TICKING => {
+                Err("the supervisor does not tick: the database may be slow or away".into())
+            }
             ActorStatus::Running => Ok(()),
             ActorStatus::Unstarted
             | ActorStatus::Starting

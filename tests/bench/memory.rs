@@ -13,7 +13,7 @@ use super::{
 const CLIPS: u32 = 10;
 
 /// What the issue asks of an idle process, in bytes.
-const IDLE_MOST: u64 = 40 << 20;
+const IDLE_MOST: u64 = 40_000_000;
 
 /// What the issue asks of a batch in flight, in bytes.
 const BATCH_MOST: u64 = 32 << 10;

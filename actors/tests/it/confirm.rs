@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use storyclip_actors::{
     messages::SupervisorMessage,
-    model::{BatchStatus, ClipStatus, Speed},
+    model::{BatchStatus, ClipStatus, Speed, Timestamp},
     ports::{FailureKind, PublishFailure},
     testing::NewBatch,
 };
@@ -37,6 +37,7 @@ async fn looks_come_when_the_documents_say() {
 
 #[tokio::test(start_paused = true)]
 async fn each_speed_gives_up_at_its_own_time_and_differs_in_nothing_else() {
+    let mut schedules = Vec::new();
     for (speed, seconds) in [
         (Speed::Safe, 120),
         (Speed::Fast, 90),
@@ -60,7 +61,21 @@ async fn each_speed_gives_up_at_its_own_time_and_differs_in_nothing_else() {
         );
         world.wait_status(&batch, LONG, BatchStatus::Completed).await;
         assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed, ClipStatus::Published]);
+        let looks = world.network.calls("status");
+        let within = |at: &&Timestamp| at.since(post.request.slot) < Duration::from_secs(60);
+        schedules.push(
+            looks
+                .iter()
+                .filter(within)
+                .map(|at| at.since(post.request.slot))
+                .collect::<Vec<_>>(),
+        );
     }
+    assert!(schedules[0].len() > 20);
+    assert!(
+        schedules.iter().all(|looks| *looks == schedules[0]),
+        "every speed looks at the same times"
+    );
 }
 
 #[tokio::test(start_paused = true)]

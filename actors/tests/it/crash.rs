@@ -126,7 +126,17 @@ async fn a_batch_whose_actor_keeps_dying_is_paused_with_the_reason_and_harms_no_
     let world = world().await;
     world.network.script().panicking_looks = u32::MAX;
     let batch = world.submit(NewBatch::of("b", 2));
+    let other = world.submit(NewBatch {
+        account: "88",
+        ..NewBatch::of("other", 2)
+    });
     world.wait_status(&batch, LONG, BatchStatus::Paused).await;
+    world.wait_status(&other, LONG, BatchStatus::Completed).await;
+    assert_ledger(&world, &other);
     assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "BATCH_KEEPS_FAILING");
-    assert_eq!(world.network.calls("create").len(), 1);
+    assert_eq!(
+        world.network.calls("create").len(),
+        3,
+        "one of its own, two of the other"
+    );
 }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     time::{Duration, Instant},
 };
 
@@ -97,7 +98,8 @@ impl Experiment {
             process.kill();
             self.count(&stage, &id).await;
         }
-        println!(
+        // Straight to standard error, where it is seen although the test passes.
+        let told = format!(
             "seed {}: {:?}, {} with a create call under way, {} while starting, in {:?}",
             self.seed,
             self.tally,
@@ -105,6 +107,7 @@ impl Experiment {
             self.starting,
             begun.elapsed()
         );
+        writeln!(std::io::stderr(), "{told}").unwrap();
 
         let last = stage.start().await;
         watchers.iter().for_each(|watcher| watcher.is_at(&last.api));
