@@ -154,3 +154,18 @@ async fn a_batch_whose_every_create_answer_is_lost_is_published_once() {
     daemon.stop().await;
     stage.clear().await;
 }
+
+#[tokio::test]
+async fn a_list_that_was_seen_to_show_published_posts_proves_absence_without_a_setting() {
+    let stage = stage().await.set("STORYCLIP_METRICOOL_LIST_SHOWS_PUBLISHED", "auto");
+    let daemon = stage.start().await;
+    let id = daemon.api.publish(&three_clips()).await;
+    daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+    // The next create call is answered 503 and makes nothing; the list shows the clip before it as published.
+    stage.faults(json!({"error_before_commit": {"next": 1}}));
+    let batch = daemon.api.finished(&id).await;
+    ledger::all_published(&stage.sandbox, &batch);
+    assert_eq!(stage.creates(), 4);
+    daemon.stop().await;
+    stage.clear().await;
+}
