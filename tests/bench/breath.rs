@@ -18,7 +18,7 @@ use super::{
     table::{Row, Table},
 };
 
-/// What the issue asks of the 99th percentile with many batches.
+/// What is asked of the 99th percentile with many batches.
 const P99_MOST: Duration = Duration::from_millis(20);
 
 /// How far apart the looks, and so the commits, of the one batch lie.

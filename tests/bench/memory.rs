@@ -12,10 +12,10 @@ use super::{
 
 const CLIPS: u32 = 10;
 
-/// What the issue asks of an idle process, in bytes.
+/// What is asked of an idle process, in bytes.
 const IDLE_MOST: u64 = 40_000_000;
 
-/// What the issue asks of a batch in flight, in bytes.
+/// What is asked of a batch in flight, in bytes.
 const BATCH_MOST: u64 = 32 << 10;
 
 /// Nothing ever goes live.

@@ -21,7 +21,7 @@ const IN_FLIGHT: u32 = 64;
 /// Clips of a batch.
 const CLIPS: u32 = 10;
 
-/// What the issue asks.
+/// What is asked.
 const RATIO_LEAST: f64 = 0.4;
 
 /// Everything is live at once.

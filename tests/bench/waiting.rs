@@ -18,10 +18,10 @@ use super::{
     table::{Row, Table},
 };
 
-/// What the issue asks of the 99th percentile of lateness.
+/// What is asked of the 99th percentile of lateness.
 const LATENESS_MOST: Duration = Duration::from_millis(250);
 
-/// What the issue asks of the processor, as a share of one core.
+/// What is asked of the processor, as a share of one core.
 const CORE_MOST: f64 = 0.1;
 
 /// Nothing goes live; every look is held against the schedule.
