@@ -100,14 +100,14 @@ impl Experiment {
         }
         // Straight to standard error, where it is seen although the test passes.
         let told = format!(
-            "seed {}: {:?}, {} with a create call under way, {} while starting, in {:?}",
+            "seed {}: {:?}, {} with a create call under way, {} while starting, in {:?}\n",
             self.seed,
             self.tally,
             self.creating,
             self.starting,
             begun.elapsed()
         );
-        writeln!(std::io::stderr(), "{told}").unwrap();
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
 
         let last = stage.start().await;
         watchers.iter().for_each(|watcher| watcher.is_at(&last.api));
