@@ -13,6 +13,7 @@ mod drain;
 mod events;
 mod express;
 mod fault;
+mod gathering;
 mod leases;
 mod notes;
 mod op;

@@ -48,7 +48,7 @@ pub enum RowStep {
 pub enum Act {
     /// Make media ready.
     Prepare(u32),
-    /// Get a permit, make the intent durable, create.
+    /// Reserve a call, make the intent durable, create.
     Send(u32),
     /// List and compare.
     Find(u32),
@@ -211,7 +211,7 @@ fn says_refused(error: Option<&Trouble>) -> bool {
 }
 
 fn send(work: &Work, clip: &Clip, plan: &mut Plan) {
-    if work.wants_permit != Some(clip.index) {
+    if work.wants_reservation != Some(clip.index) {
         plan.acts.push(Act::Send(clip.index));
     }
 }

@@ -56,6 +56,8 @@ pub struct BatchWrite {
     pub error: Option<crate::model::Trouble>,
     pub totals: Totals,
     pub wake_at: Option<Timestamp>,
+    /// The row's `wake_at` is as it should be: it is indexed, and writing it costs.
+    pub wake_stays: bool,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
     /// Gives the lease back in the same transaction; the actor stops after it.
