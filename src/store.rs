@@ -17,6 +17,7 @@ mod leases;
 mod notes;
 mod op;
 mod open;
+mod packed;
 mod port;
 mod reads;
 mod rows;
