@@ -18,6 +18,7 @@ mod leases;
 mod notes;
 mod op;
 mod open;
+mod packed;
 mod port;
 mod reads;
 mod rows;

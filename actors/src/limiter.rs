@@ -22,6 +22,7 @@ use crate::{
     error::{ProviderError, Refused, Verdict},
     model::AccountId,
     ports::{Clock, Provider},
+    schedule,
 };
 use gate::{Closed, Gates};
 use queue::{Due, Queue, Waiter};
@@ -247,18 +248,37 @@ impl Limiter {
         }
     }
 
-    /// Parks one brand until a check accepts it; also used when the network says that its connection is gone.
+    /// Parks one brand that the provider refuses until a check accepts it.
     pub fn park_brand(&self, account: &AccountId) {
+        self.close_brand(account, lock(&self.0), CREDENTIAL_CHECK);
+    }
+
+    /// Parks one brand whose connection to its network was found lost by publishing. The provider may know nothing of that,
+    /// so the first check comes later each time, until [`Limiter::published`].
+    pub fn connection_lost(&self, account: &AccountId) {
         let mut state = lock(&self.0);
+        if !state.gates.brand_open(account) {
+            return;
+        }
+        let pause = schedule::reconnect_backoff(state.gates.count_loss(account));
+        self.close_brand(account, state, pause);
+    }
+
+    /// The network published something of this brand, so its connection works.
+    pub fn published(&self, account: &AccountId) {
+        lock(&self.0).gates.forget_losses(account);
+    }
+
+    fn close_brand(&self, account: &AccountId, mut state: MutexGuard<'_, State>, pause: Duration) {
         let begins = state.gates.close_brand(account);
         state.queue.turn_creates_away(|waiting| waiting == account);
         state.due.dismiss(Refused::Brand, |waiting| waiting == account);
         drop(state);
         if begins {
             self.0.changed.send_modify(|count| *count += 1);
-            tracing::warn!(account = %account, "brand is refused, its calls are held");
+            tracing::warn!(account = %account, pause_s = pause.as_secs(), "brand is refused, its calls are held");
             let (inner, account) = (self.0.clone(), account.clone());
-            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone())));
+            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone(), pause)));
         }
     }
 }
@@ -282,7 +302,7 @@ async fn probe_token(inner: Arc<Inner>) {
             Closed::Throttled(until) => until.since(inner.clock.now()),
             // The first at once: what failed may have been one clip's trouble and nobody else's.
             Closed::Away if failures == 0 => Duration::ZERO,
-            Closed::Away => crate::schedule::probe_backoff(failures - 1),
+            Closed::Away => schedule::probe_backoff(failures - 1),
             Closed::TokenRefused => CREDENTIAL_CHECK,
         };
         tokio::time::sleep(pause).await;
@@ -314,10 +334,12 @@ async fn probe_token(inner: Arc<Inner>) {
     }
 }
 
-/// Asks once per interval whether the brand is accepted again.
-async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
+/// Asks after this pause, and then once per interval, whether the brand is accepted again.
+async fn probe_brand(inner: Arc<Inner>, account: AccountId, first: Duration) {
+    let mut pause = first;
     loop {
-        tokio::time::sleep(CREDENTIAL_CHECK).await;
+        tokio::time::sleep(pause).await;
+        pause = CREDENTIAL_CHECK;
         if !lock(&inner).gates.token_open() {
             continue;
         }

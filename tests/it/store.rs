@@ -11,6 +11,7 @@ mod drains;
 mod failures;
 mod ledger;
 mod proxy;
+mod snapshots;
 mod sqlite_file;
 mod unreadable;
 
@@ -48,6 +49,7 @@ contract! {
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
+    snapshots: a_snapshot_is_what_was_written;
     unreadable: an_unreadable_batch_holds_up_no_other;
     drains: random_drains_equal_one_by_one;
     failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,

@@ -8,6 +8,7 @@ mod crash;
 mod drain;
 mod limiter;
 mod order;
+mod retries;
 mod uncertain;
 
 use std::time::Duration;
