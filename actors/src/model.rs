@@ -3,6 +3,7 @@
 //! Everything in this crate reads it and the store fills it from rows; it holds no behaviour beyond what a value knows
 //! about itself, so nothing is lost when a process dies with it.
 
+mod command;
 mod id;
 mod time;
 mod words;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use command::{Command, Resolution, UnreadableDetail, Wish};
 pub use id::{AccountId, BatchId, CommandId, NodeId, PostId, Tenant, UserId};
 pub use time::Timestamp;
-pub use words::{BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Speed, UnknownWord};
+pub use words::{BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Ruling, Speed, UnknownWord};
 
 /// Why a clip or a batch is where it is, in a word for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +141,8 @@ pub struct Clip {
     pub timed_out_at: Option<Timestamp>,
     /// How many of the looks after a timeout are done.
     pub late_looks: u32,
+    /// What a person ruled about it, until that is done.
+    pub ruling: Option<Ruling>,
     /// The intent of the current attempt; `None` until it is durable.
     pub request: Option<Request>,
     /// When that intent became durable.
@@ -203,13 +207,4 @@ impl Totals {
     pub fn settled(self) -> u32 {
         self.published + self.failed + self.cancelled
     }
-}
-
-/// A person's wish about a batch: a durable row first, then a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// Of the row in `batch_commands`.
-    pub id: CommandId,
-    /// What is wished.
-    pub kind: CommandKind,
 }

@@ -58,6 +58,8 @@ pub struct BatchWrite {
     pub wake_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
+    /// Of its actor; as it was claimed, or 0 once a person said resume.
+    pub restarts: u32,
     /// Gives the lease back in the same transaction; the actor stops after it.
     pub release: bool,
 }

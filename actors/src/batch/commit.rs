@@ -220,6 +220,7 @@ impl Run {
                 wake_at,
                 started_at: batch.started_at,
                 completed_at: batch.completed_at,
+                restarts: batch.restarts,
                 release: draft.release,
             },
             clips: draft

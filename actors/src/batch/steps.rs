@@ -9,7 +9,7 @@ use crate::{
     error::Refused,
     events,
     lifecycle::ClipEvent,
-    model::{BatchStatus, Clip, ClipStatus, CommandKind, Trouble, code},
+    model::{BatchStatus, Clip, ClipStatus, Trouble, Wish, code},
     plan::RowStep,
 };
 
@@ -64,8 +64,9 @@ impl Run {
 
     fn apply_command(&mut self) -> Result<(), ActorProcessingErr> {
         let command = self.commands.remove(0);
-        match command.kind {
-            CommandKind::Cancel => self.cancel()?,
+        match command.wish {
+            Some(Wish::Cancel) => self.cancel()?,
+            Some(Wish::Pause | Wish::Resume | Wish::RetryFailed { .. } | Wish::Resolve { .. }) | None => {}
         }
         self.draft.applied.push(command.id);
         Ok(())

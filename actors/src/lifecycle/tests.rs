@@ -38,6 +38,7 @@ fn clip(status: ClipStatus, request: Option<Request>, error: Option<Trouble>) ->
         published_at: None,
         timed_out_at: None,
         late_looks: 0,
+        ruling: None,
         request,
         intent_at: None,
     }
