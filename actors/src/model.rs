@@ -62,6 +62,14 @@ pub mod code {
     pub const CLIP_HELD: &str = "CLIP_HELD";
     /// A clip failed in a batch whose policy is `stop` or `hold`.
     pub const CLIP_FAILED: &str = "CLIP_FAILED";
+    /// A person paused the batch.
+    pub const PAUSED: &str = "PAUSED";
+    /// A person asked for another try of a failed clip: the network is being asked about the old post.
+    pub const RETRY_REQUESTED: &str = "RETRY_REQUESTED";
+    /// A person decided that a held clip is not to be published.
+    pub const DROPPED: &str = "DROPPED";
+    /// A person named a post for a held clip that belongs to another clip or attempt.
+    pub const POST_TAKEN: &str = "POST_TAKEN";
     /// The batch's actor died again and again.
     pub const BATCH_KEEPS_FAILING: &str = "BATCH_KEEPS_FAILING";
 }
@@ -168,6 +176,16 @@ impl Clip {
             | ClipStatus::Failed
             | ClipStatus::Cancelled => false,
         }
+    }
+
+    /// Whether this clip failed and can be tried again: what became of its latest attempt is known or can be asked.
+    pub fn may_be_reopened(&self) -> bool {
+        self.status == ClipStatus::Failed && (self.post.is_none() || self.request.is_some())
+    }
+
+    /// Whether a person asked for another try of it and the network has not answered yet.
+    pub fn retry_is_asked_for(&self) -> bool {
+        self.ruling == Some(Ruling::Retry)
     }
 
     /// Whether this clip failed by a timeout and its post may still go live.

@@ -90,6 +90,8 @@ pub enum AttemptVerdict {
     Created,
     /// The post was found by listing after a lost answer.
     Found,
+    /// A person named the post after nobody could tell.
+    Adopted,
     /// The post was looked for and proved absent.
     Absent,
     /// It cannot be told whether the post exists.
@@ -112,6 +114,7 @@ impl AttemptVerdict {
         match self {
             Self::Created => "created",
             Self::Found => "found",
+            Self::Adopted => "adopted",
             Self::Absent => "absent",
             Self::CannotTell => "cannot_tell",
             Self::Published => "published",
