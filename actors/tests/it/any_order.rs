@@ -151,12 +151,9 @@ async fn bring_to_an_end(world: &World, batch: &BatchId, dice: &mut Dice) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_is_wished_every_clip_is_settled_and_live_at_most_once() {
-    for seed in std::env::var("SEED").map_or(0..60, |s| {
-        let s: u64 = s.parse().unwrap();
-        s..s + 1
-    }) {
+    for seed in 0..150 {
         let dice = &mut Dice(seed);
-        dice.below(2);
+        println!("seed {seed}");
         let mut world = world().await;
         unkind(&world, dice);
         let batch = world.submit(NewBatch {
@@ -199,7 +196,8 @@ async fn whatever_is_wished_every_clip_is_settled_and_live_at_most_once() {
             let live = world.network.live().iter().filter(|url| **url == *clip.url).count();
             assert!(live <= 1, "seed {seed}: clip {} is live {live} times", clip.index);
         }
-        println!("seed {seed}");
         assert_ledger(&world, &batch);
+        // Its daemon would tick on beside those of the seeds to come.
+        world.supervisor.kill();
     }
 }
