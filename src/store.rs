@@ -7,6 +7,7 @@
 mod attempts;
 mod changes;
 mod committer;
+mod counts;
 mod creates;
 mod decode;
 mod drain;
@@ -26,7 +27,10 @@ mod view;
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,7 +47,7 @@ use sql::Dialect;
 
 pub use open::{OpenError, Options};
 pub use view::{
-    AttemptView, BatchView, ClipView, CommitListener, Committed, Created, IdempotencyEntry, NewBatch, NewClip,
+    AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
 };
 
@@ -63,6 +67,7 @@ struct Inner {
     readers: AnyPool,
     reads: reads::Texts,
     snapshots: snapshots::Texts,
+    counts: counts::Texts,
     /// SQLite only; released by `close` or with the process.
     lock: Mutex<Option<File>>,
 }
@@ -86,6 +91,7 @@ impl Store {
             readers,
             reads: reads::Texts::new(dialect),
             snapshots: snapshots::Texts::new(dialect),
+            counts: counts::Texts::new(),
             lock,
         })))
     }
@@ -133,7 +139,10 @@ impl Store {
         requested_by: &str,
         at: Timestamp,
     ) -> Result<CommandId, StoreError> {
-        let id = CommandId::from(format!("command_{}_{:016x}", at.as_millis(), rand::random::<u64>()));
+        // Commands of one instant are carried out in the order of their ids, which must be that of their arrival.
+        static ARRIVED: AtomicU64 = AtomicU64::new(0);
+        let (place, unique) = (ARRIVED.fetch_add(1, Ordering::Relaxed), rand::random::<u64>());
+        let id = CommandId::from(format!("command_{}_{place:012x}_{unique:016x}", at.as_millis()));
         let command = NewCommand {
             id: id.clone(),
             batch: rows::clean(batch.as_str()).into(),
@@ -230,6 +239,17 @@ impl Store {
     ) -> Result<Option<(String, String)>, StoreError> {
         self.reading(async {
             reads::replay(&mut *self.reader().await?, &self.0.reads, tenant, route, key, now()).await
+        })
+        .await
+    }
+
+    /// How many batches and clips, of all tenants, are in which status.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let counts = counts::read(&mut view, &self.0.counts).await?;
+            view.commit().await?;
+            Ok(counts)
         })
         .await
     }
