@@ -9,16 +9,19 @@ mod attempts;
 mod batch;
 mod body;
 mod caller;
-mod cancel;
+mod command;
 mod envelope;
 mod fields;
 mod health;
 mod keys;
 mod limits;
+mod metrics;
 mod problem;
 mod publish;
 mod query;
 mod reconcile;
+mod resolve;
+mod retry_failed;
 mod status;
 mod stream;
 mod view;
@@ -114,12 +117,23 @@ pub fn router(state: AppState) -> Router {
         .route("/api/metricool/batch/user-active", get(active::list))
         .route("/api/metricool/reconcile/{batch_id}", get(reconcile::show))
         // commanding
-        .route("/api/metricool/batch/{batch_id}/cancel", post(cancel::cancel))
+        .route("/api/metricool/batch/{batch_id}/cancel", post(command::cancel))
+        .route("/api/metricool/batch/{batch_id}/pause", post(command::pause))
+        .route("/api/metricool/batch/{batch_id}/resume", post(command::resume))
+        .route(
+            "/api/metricool/batch/{batch_id}/retry-failed",
+            post(retry_failed::retry_failed),
+        )
+        .route(
+            "/api/metricool/batch/{batch_id}/clips/{index}/resolve",
+            post(resolve::resolve),
+        )
         // live events
         .route("/api/metricool/stream", get(stream::open))
         // operating
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(CatchPanicLayer::custom(envelope::panicked))

@@ -7,6 +7,7 @@
 mod attempts;
 mod changes;
 mod committer;
+mod counts;
 mod creates;
 mod decode;
 mod drain;
@@ -28,14 +29,17 @@ mod view;
 
 use std::{
     fs::File,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchId, CommandId, CommandKind, Tenant, Timestamp, UserId},
+    model::{BatchId, CommandId, Tenant, Timestamp, UserId, Wish},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,7 +49,7 @@ use sql::Dialect;
 
 pub use open::{OpenError, Options};
 pub use view::{
-    AttemptView, BatchView, ClipView, CommitListener, Committed, Created, IdempotencyEntry, NewBatch, NewClip,
+    AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
 };
 
@@ -65,6 +69,7 @@ struct Inner {
     readers: AnyPool,
     reads: reads::Texts,
     snapshots: snapshots::Texts,
+    counts: counts::Texts,
     /// SQLite only; released by `close` or with the process.
     lock: Mutex<Option<File>>,
 }
@@ -88,6 +93,7 @@ impl Store {
             readers,
             reads: reads::Texts::new(dialect),
             snapshots: snapshots::Texts::new(dialect),
+            counts: counts::Texts::new(),
             lock,
         })))
     }
@@ -131,15 +137,19 @@ impl Store {
     pub async fn command(
         &self,
         batch: &BatchId,
-        kind: CommandKind,
+        wish: &Wish,
         requested_by: &str,
         at: Timestamp,
     ) -> Result<CommandId, StoreError> {
-        let id = CommandId::from(format!("command_{}_{:016x}", at.as_millis(), rand::random::<u64>()));
+        // Commands of one instant are carried out in the order of their ids, which must be that of their arrival.
+        static ARRIVED: AtomicU64 = AtomicU64::new(0);
+        let (place, unique) = (ARRIVED.fetch_add(1, Ordering::Relaxed), rand::random::<u64>());
+        let id = CommandId::from(format!("command_{}_{place:012x}_{unique:016x}", at.as_millis()));
         let command = NewCommand {
             id: id.clone(),
             batch: rows::clean(batch.as_str()).into(),
-            kind,
+            kind: wish.kind(),
+            detail: wish.detail(),
             requested_by: requested_by.to_owned(),
             at,
         };
@@ -231,6 +241,17 @@ impl Store {
     ) -> Result<Option<(String, String)>, StoreError> {
         self.reading(async {
             reads::replay(&mut *self.reader().await?, &self.0.reads, tenant, route, key, now()).await
+        })
+        .await
+    }
+
+    /// How many batches and clips, of all tenants, are in which status.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let counts = counts::read(&mut view, &self.0.counts).await?;
+            view.commit().await?;
+            Ok(counts)
         })
         .await
     }

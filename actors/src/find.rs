@@ -17,6 +17,9 @@ pub const LOOKS_FOR_ABSENCE: u32 = 3;
 /// How far the provider's clock may lag behind ours: a post "created" earlier than this before the intent is not ours.
 const CLOCK_SKEW: Duration = Duration::from_secs(120);
 
+/// How many posts are shown to the person who must tell them apart.
+const SHOWN: usize = 5;
+
 /// How the looking for one clip stands; begins anew in every process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Search {
@@ -111,7 +114,19 @@ pub fn judge(
         return Finding::NotYet;
     }
     if !candidates.is_empty() {
-        let message = format!("{} posts of the same slot may be this clip", candidates.len());
+        let posts: Vec<&str> = candidates
+            .iter()
+            .take(SHOWN)
+            .map(|post| post.post.id.as_str())
+            .collect();
+        let others = match candidates.len() - posts.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "posts of the same slot that may be this clip: {}{others}",
+            posts.join(", ")
+        );
         return Finding::CannotTell(Trouble::new(code::AMBIGUOUS_POST, message));
     }
     if clip.post.is_some() {
@@ -173,6 +188,7 @@ mod tests {
             published_at: None,
             timed_out_at: None,
             late_looks: 0,
+            ruling: None,
             request: None,
             intent_at: Some(INTENT),
         }
@@ -262,6 +278,19 @@ mod tests {
         assert_eq!(
             reason(last_look(&uncertain(None), twins, &[], true)),
             code::AMBIGUOUS_POST
+        );
+    }
+
+    #[test]
+    fn a_person_is_shown_which_posts_it_may_be() {
+        let posts: Vec<Candidate> = (1..=7).map(|n| candidate(&n.to_string(), "https://m/1")).collect();
+        let Finding::CannotTell(trouble) = last_look(&uncertain(None), posts, &[], true) else {
+            panic!("seven posts are one");
+        };
+        assert!(
+            trouble.message.ends_with(": 1, 2, 3, 4, 5 and 2 more"),
+            "{}",
+            trouble.message
         );
     }
 

@@ -15,8 +15,10 @@ pub enum Scope {
     Publish,
     /// Read batches and watch them.
     Read,
-    /// Everything, also across the users of its tenant.
+    /// Everything about its tenant, also across the users.
     Admin,
+    /// Read how many batches and clips of *all* tenants are where, and nothing else.
+    Metrics,
 }
 
 impl Scope {
@@ -26,6 +28,7 @@ impl Scope {
             Self::Publish => "publish",
             Self::Read => "read",
             Self::Admin => "admin",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -34,7 +37,7 @@ impl FromStr for Scope {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        [Self::Publish, Self::Read, Self::Admin]
+        [Self::Publish, Self::Read, Self::Admin, Self::Metrics]
             .into_iter()
             .find(|scope| scope.as_str() == word)
             .ok_or(())
@@ -58,9 +61,13 @@ pub struct Holder {
 }
 
 impl Holder {
-    /// Whether the key has this scope; `admin` implies all.
+    /// Whether the key has this scope; `admin` implies all that is the tenant's own.
     pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
+        let implied = match scope {
+            Scope::Publish | Scope::Read | Scope::Admin => self.scopes.contains(&Scope::Admin),
+            Scope::Metrics => false,
+        };
+        implied || self.scopes.contains(&scope)
     }
 }
 
@@ -107,9 +114,17 @@ impl Keys {
         })
     }
 
-    /// Whether more than one tenant has a key.
+    /// Whether more than one tenant has a key; who only reads metrics is none.
     pub fn many_tenants(&self) -> bool {
-        self.0.iter().any(|key| key.tenant != self.0[0].tenant)
+        let only_metrics = BTreeSet::from([Scope::Metrics]);
+        let mut tenants = self
+            .0
+            .iter()
+            .filter(|key| key.scopes != only_metrics)
+            .map(|key| &key.tenant);
+        tenants
+            .next()
+            .is_some_and(|first| tenants.any(|tenant| tenant != first))
     }
 
     /// Whether there is no key at all: every request would be refused.
@@ -152,7 +167,7 @@ fn parse_entry(entry: &str) -> Result<Key, String> {
     Ok(Key {
         hash: Sha256::digest(secret.as_bytes()).into(),
         tenant: tenant(owner)?,
-        scopes: scopes.map_err(|()| "scopes are publish, read and admin, joined by +".to_owned())?,
+        scopes: scopes.map_err(|()| "scopes are publish, read, admin and metrics, joined by +".to_owned())?,
     })
 }
 
@@ -171,6 +186,15 @@ mod tests {
         assert!(keys.find("sk_aaaab").is_none() && keys.find("").is_none());
         assert!(keys.many_tenants());
         assert!(Keys::parse("").unwrap().is_empty());
+    }
+
+    #[test]
+    fn metrics_are_of_all_tenants_and_take_a_key_of_their_own() {
+        let keys = Keys::parse("a:sk_aaaaa:admin,ops:sk_scrape:metrics").unwrap();
+        assert!(!keys.find("sk_aaaaa").unwrap().may(Scope::Metrics));
+        let scraper = keys.find("sk_scrape").unwrap();
+        assert!(scraper.may(Scope::Metrics) && !scraper.may(Scope::Read) && !scraper.may(Scope::Publish));
+        assert!(!keys.many_tenants(), "who reads metrics publishes nothing");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use storyclip_actors::{error::StoreError, model::BatchStatus};
+use storyclip_actors::error::StoreError;
 
 /// A wrong field of a body, or a wrong parameter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,7 +33,7 @@ struct Content {
     error: Cow<'static, str>,
     detail: Option<String>,
     errors: Vec<FieldError>,
-    current_status: Option<BatchStatus>,
+    current_status: Option<&'static str>,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
@@ -50,7 +50,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
-    current_status: Option<BatchStatus>,
+    current_status: Option<&'static str>,
 }
 
 impl Problem {
@@ -109,8 +109,8 @@ impl Problem {
         self
     }
 
-    /// The status that makes a command impossible.
-    pub fn current_status(mut self, status: BatchStatus) -> Self {
+    /// The status, of a batch or of a clip, that makes a command impossible.
+    pub fn current_status(mut self, status: &'static str) -> Self {
         self.0.current_status = Some(status);
         self
     }

@@ -179,6 +179,37 @@ pub struct AttemptView {
     pub permalink: Option<String>,
 }
 
+/// How many batches and clips are in which status: every status, in the order of its list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Counts {
+    pub batches: Vec<(BatchStatus, i64)>,
+    pub clips: Vec<(ClipStatus, i64)>,
+}
+
+impl Counts {
+    pub(super) fn none() -> Self {
+        Self {
+            batches: BatchStatus::ALL.iter().map(|status| (*status, 0)).collect(),
+            clips: ClipStatus::ALL.iter().map(|status| (*status, 0)).collect(),
+        }
+    }
+
+    pub(super) fn add_batches(&mut self, status: BatchStatus, more: i64) {
+        add(&mut self.batches, status, more);
+    }
+
+    pub(super) fn add_clips(&mut self, status: ClipStatus, more: i64) {
+        add(&mut self.clips, status, more);
+    }
+}
+
+fn add<S: PartialEq>(counts: &mut [(S, i64)], status: S, more: i64) {
+    for (_, count) in counts.iter_mut().filter(|(counted, _)| *counted == status) {
+        *count += more;
+    }
+}
+
 /// Which of the two kinds of stream.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StreamScope {

@@ -83,13 +83,13 @@ pub struct Script {
 
 /// See the file's first paragraph.
 pub struct Network {
-    clock: Arc<TokioClock>,
+    pub(super) clock: Arc<TokioClock>,
     script: Mutex<Script>,
-    posts: Mutex<Vec<Post>>,
+    pub(super) posts: Mutex<Vec<Post>>,
     calls: Mutex<Vec<(&'static str, Timestamp)>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -185,7 +185,7 @@ impl Network {
         Ok(())
     }
 
-    fn add(&self, account: &AccountId, request: &Request) -> PostRef {
+    pub(super) fn add(&self, account: &AccountId, request: &Request) -> PostRef {
         let mut script = self.script();
         let confirms = script.confirms_next.pop_front().unwrap_or(script.confirms);
         let failure = script.failures.pop_front().flatten();

@@ -15,8 +15,8 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, CommandKind, Network, NodeId, PostId,
-        PublishMode, Request, Timestamp, Totals,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PublishMode,
+        Request, Timestamp, Totals, Wish,
     },
     ports::{Change, Claim, Snapshot, Store},
     schedule::SlotRule,
@@ -111,11 +111,27 @@ impl MemoryStore {
     }
 
     /// Makes a command durable and tells nobody.
-    pub fn insert_command(&self, batch: &BatchId, kind: CommandKind) {
+    pub fn insert_command(&self, batch: &BatchId, wish: Wish) {
+        self.insert_command_row(batch, Some(wish));
+    }
+
+    /// A command's row of which nobody can say what is wished.
+    pub fn insert_unreadable_command(&self, batch: &BatchId) {
+        self.insert_command_row(batch, None);
+    }
+
+    fn insert_command_row(&self, batch: &BatchId, wish: Option<Wish>) {
         if let Some(row) = self.rows().batches.get_mut(batch) {
             let id = CommandId::from(format!("command-{}", row.commands.len()));
-            row.commands.push((Command { id, kind }, false));
+            row.commands.push((Command { id, wish }, false));
         }
+    }
+
+    /// How many commands of the batch are not applied.
+    pub fn commands_waiting(&self, batch: &BatchId) -> usize {
+        let rows = self.rows();
+        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
+        commands.filter(|(_, applied)| !applied).count()
     }
 
     pub(super) fn release_dead_leases(&self) {
@@ -194,6 +210,7 @@ impl MemoryStore {
         row.batch.wake_at = change.head.wake_at;
         row.batch.started_at = change.head.started_at;
         row.batch.completed_at = change.head.completed_at;
+        row.batch.restarts = change.head.restarts;
         if change.head.release {
             row.owner = None;
         }

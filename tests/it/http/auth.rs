@@ -15,18 +15,23 @@ const GETS: [&str; 7] = [
     "/api/metricool/stream?batchId=ID",
 ];
 
+const COMMANDS: [&str; 5] = [
+    "/api/metricool/batch/ID/cancel",
+    "/api/metricool/batch/ID/pause",
+    "/api/metricool/batch/ID/resume",
+    "/api/metricool/batch/ID/retry-failed",
+    "/api/metricool/batch/ID/clips/1/resolve",
+];
+
 #[tokio::test]
 async fn every_route_asks_for_a_key_and_its_scope() {
     let server = Server::start().await;
     let id = server.batch(1).await;
     let before = server.rows().await;
-    let cancel = format!("/api/metricool/batch/{id}/cancel");
+    let commands = COMMANDS.map(|path| (Method::POST, path.replace("ID", id.as_str()), "sk_read_1"));
     let reads = GETS.map(|path| (Method::GET, path.replace("ID", id.as_str()), "sk_send_1"));
-    let writes = [
-        (Method::POST, PUBLISH.to_owned(), "sk_read_1"),
-        (Method::POST, cancel, "sk_read_1"),
-    ];
-    for (method, path, unfit) in reads.into_iter().chain(writes) {
+    let publish = [(Method::POST, PUBLISH.to_owned(), "sk_read_1")];
+    for (method, path, unfit) in reads.into_iter().chain(commands).chain(publish) {
         let request = || server.bare(method.clone(), &path).json(&body_of(1));
         let send = async |request: reqwest::RequestBuilder| request.send().await.unwrap();
         let response = send(request()).await;
@@ -107,8 +112,10 @@ async fn another_tenants_batch_does_not_exist() {
             .unwrap();
         problem(response, 404, "BATCH_NOT_FOUND").await;
     }
-    let cancel = other(Method::POST, &format!("/api/metricool/batch/{id}/cancel"));
-    problem(cancel.send().await.unwrap(), 404, "BATCH_NOT_FOUND").await;
+    for path in COMMANDS {
+        let command = other(Method::POST, &path.replace("ID", id.as_str())).json(&json!({"action": "drop"}));
+        problem(command.send().await.unwrap(), 404, "BATCH_NOT_FOUND").await;
+    }
     let active = other(Method::GET, "/api/metricool/batches/active?userId=u1");
     assert_eq!(read(active.send().await.unwrap()).await.1["count"], 0);
     let brand = other(Method::POST, PUBLISH).json(&body_of(1)).send().await.unwrap();

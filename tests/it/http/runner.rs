@@ -134,6 +134,7 @@ impl Runner {
                 wake_at: Some(START_AT),
                 wake_stays: false,
                 started_at: Some(START_AT),
+                restarts: self.batch.restarts,
                 completed_at: self.batch.status.is_finished().then_some(START_AT),
                 release: false,
             },

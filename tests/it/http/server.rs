@@ -23,7 +23,7 @@ use storyclip_actors::{
 };
 
 pub const KEYS: &str = "stories:sk_full_1:publish+read,stories:sk_read_1:read,stories:sk_send_1:publish,\
-                        stories:sk_root_1:admin,other:sk_other_1:publish+read";
+                        stories:sk_root_1:admin,other:sk_other_1:publish+read,ops:sk_scrape_1:metrics";
 pub const ACCOUNTS: &str = "stories:5372118+77,other:99";
 pub const FULL: &str = "sk_full_1";
 

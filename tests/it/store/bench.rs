@@ -271,6 +271,7 @@ pub fn step(snapshot: &Snapshot) -> Change {
             wake_stays: false,
             started_at: batch.started_at,
             completed_at: None,
+            restarts: batch.restarts,
             release: false,
         },
         clips: Vec::new(),
