@@ -118,10 +118,6 @@ impl Run {
         let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
         self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
         let going_on = self.batch.status != BatchStatus::Cancelled;
-        if going_on && self.clip(call.clip)?.retry_is_asked_for() {
-            let retry_at = self.retry_at(call.clip, call.attempt)?;
-            return self.apply(call.clip, ClipEvent::Errored { trouble, retry_at });
-        }
         let retry_at = match failure.kind {
             FailureKind::Connection => {
                 self.context.limiter.connection_lost(&self.batch.account);
@@ -130,6 +126,9 @@ impl Run {
                     return self.park_because(call.clip, disconnected(&failure.detail));
                 }
                 None
+            }
+            FailureKind::Permanent if going_on && self.clip(call.clip)?.retry_is_asked_for() => {
+                self.retry_at(call.clip, call.attempt)?
             }
             FailureKind::Passing if going_on => self.retry_at(call.clip, call.attempt)?,
             FailureKind::Passing | FailureKind::Permanent => None,
