@@ -148,9 +148,12 @@ async fn a_lost_answer_that_nobody_can_clear_up_is_held_seen_by_the_scraper_and_
 
 #[tokio::test]
 async fn pause_resume_retry_and_cancel_are_typed_and_survive_a_kill() {
-    let stage =
-        stage(json!({"confirm_ms": 100, "failed": {"media": "clip_1.", "next": 1, "detail": "Error validating MP4"}}))
-            .await;
+    // The second clip takes its time, so that what is typed comes in time on a busy machine, too.
+    let stage = stage(json!({
+        "confirm_ms": 100, "publish_at_ms": {"media": "clip_2.", "ms": 3_000},
+        "failed": {"media": "clip_1.", "next": 1, "detail": "Error validating MP4"},
+    }))
+    .await;
     let daemon = stage.start().await;
     let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
     daemon.api.clip_is(&id, 2, "waiting_confirmation").await;
@@ -203,7 +206,7 @@ async fn pause_resume_retry_and_cancel_are_typed_and_survive_a_kill() {
     assert!(code == Some(1) && err.contains("INVALID_BATCH_ID"), "{err}");
 
     let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
-    daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+    daemon.api.clip_is(&id, 2, "waiting_confirmation").await;
     let (code, out, _) = type_in(&daemon, &["cancel", &id]).await;
     assert_eq!((code, out), (Some(0), format!("{id} cancelled\n")));
     assert_eq!(daemon.api.finished(&id).await["status"], "cancelled");
