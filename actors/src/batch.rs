@@ -65,7 +65,7 @@ impl Actor for BatchActor {
             BatchMessage::Command(reply) => run.on_command(reply).await?,
             BatchMessage::Reconcile => run.on_reconcile().await?,
             BatchMessage::Drain => run.on_drain(),
-            BatchMessage::Permit(clip, permit) => run.on_permit(clip, permit)?,
+            BatchMessage::Reserved(clip, reservation) => run.on_reserved(clip, reservation)?,
             BatchMessage::Prepared(clip, result) => run.on_prepared(clip, result)?,
             BatchMessage::Created(call, result) => run.on_created(call, result)?,
             BatchMessage::Listed(call, result) => run.on_listed(call, result).await?,

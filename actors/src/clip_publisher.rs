@@ -10,9 +10,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 use crate::{
     child::Child,
     error::{ProviderError, Verdict},
-    limiter::{Permit, Priority},
+    limiter::{Priority, Reservation},
     messages::{BatchMessage, PublisherMessage},
     model::{PostRef, Request, Timestamp, code},
+    schedule::LEASE_MARGIN,
     work::Call,
 };
 
@@ -41,9 +42,9 @@ impl Actor for ClipPublisher {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             PublisherMessage::Prepare(clip, url) => state.prepare(clip, url),
-            PublisherMessage::Permit(clip) => state.permit(clip).await?,
-            PublisherMessage::Create(call, request, intent, permit) => {
-                state.create(call, request, intent, permit).await?
+            PublisherMessage::Reserve(clip) => state.reserve(clip).await?,
+            PublisherMessage::Create(call, request, intent, reservation) => {
+                state.create(call, request, intent, reservation).await?
             }
             PublisherMessage::Find(call, request) => state.find(call, request).await?,
             PublisherMessage::Withdraw(call, post, slot) => state.withdraw(call, post, slot).await?,
@@ -68,13 +69,9 @@ impl Child {
         });
     }
 
-    async fn permit(&self, clip: u32) -> Result<(), ActorProcessingErr> {
-        let permit = self
-            .context
-            .limiter
-            .acquire_unless_parked(&self.account, Priority::Create)
-            .await;
-        Ok(self.batch.cast(BatchMessage::Permit(clip, permit))?)
+    async fn reserve(&self, clip: u32) -> Result<(), ActorProcessingErr> {
+        let reservation = self.context.limiter.reserve(&self.account).await;
+        Ok(self.batch.cast(BatchMessage::Reserved(clip, reservation))?)
     }
 
     async fn create(
@@ -82,11 +79,15 @@ impl Child {
         call: Call,
         request: Request,
         intent: Timestamp,
-        permit: Permit,
+        reservation: Reservation,
     ) -> Result<(), ActorProcessingErr> {
-        if !self.context.lease.allows_calls(intent, self.context.now()) {
+        let permit = reservation.enter(&self.account).await;
+        let now = self.context.now();
+        // Absence is counted from the intent: a call that leaves long after it could outlive the search for it.
+        let in_time = now.since(intent) <= LEASE_MARGIN && self.context.lease.allows_calls(intent, now);
+        let Some(permit) = permit.filter(|_| in_time) else {
             return Ok(self.batch.cast(BatchMessage::Created(call, None))?);
-        }
+        };
         let result = self.context.provider.create(&self.account, &request).await;
         self.context.limiter.end(permit, &self.account, &result);
         Ok(self.batch.cast(BatchMessage::Created(call, Some(result)))?)

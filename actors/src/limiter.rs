@@ -6,28 +6,35 @@
 
 mod gate;
 mod queue;
+mod reservation;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{oneshot, watch};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
 
 use crate::{
     error::{ProviderError, Refused, Verdict},
     model::AccountId,
     ports::{Clock, Provider},
+    schedule,
 };
 use gate::{Closed, Gates};
-use queue::{Queue, Waiter};
+use queue::{Due, Queue, Waiter};
+pub use reservation::Reservation;
+use reservation::serve_due;
 
 /// Which call goes first when there are more than may be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
     /// Time is short: the slot comes near.
     Withdraw,
-    /// A clip is due.
+    /// An intent is durable; see [`Reservation`].
     Create,
     /// A clip is uncertain.
     Find,
@@ -39,6 +46,12 @@ pub enum Priority {
 
 /// How often a refused credential is tried again (DESIGN 5).
 pub const CREDENTIAL_CHECK: Duration = Duration::from_secs(60);
+
+/// How long a durable intent may have to wait for its place.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many intents may be stated beside the calls under way at most, as a multiple of those.
+const AHEAD_MOST: f64 = 8.0;
 
 /// Shared by all actors that use one token.
 #[derive(Clone)]
@@ -55,18 +68,31 @@ struct Inner {
 struct State {
     in_flight: usize,
     preparing: usize,
+    /// Promised to creates whose intents are on their way into the database.
+    reserved: usize,
+    /// How many intents may be stated although every place is taken: by the pace of the last create call they will have
+    /// one within [`PATIENCE`].
+    ahead: usize,
     queue: Queue,
+    due: Due,
     gates: Gates,
 }
 
 /// The right to have one call under way; given back when dropped.
-pub struct Permit(Option<Arc<Inner>>, Priority);
+pub struct Permit {
+    inner: Option<Arc<Inner>>,
+    priority: Priority,
+    since: Instant,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(inner) = self.0.take() else { return };
+        let Some(inner) = self.inner.take() else { return };
         let mut state = lock(&inner);
-        state.leave(self.1);
+        if self.priority == Priority::Create {
+            state.ahead = ahead(inner.max_in_flight, self.since.elapsed());
+        }
+        state.leave(self.priority);
         serve(&inner, &mut state);
     }
 }
@@ -77,15 +103,26 @@ impl State {
         self.in_flight < max && (priority != Priority::Prepare || self.preparing < max.div_ceil(2))
     }
 
-    fn enter(&mut self, priority: Priority) {
+    fn enter(&mut self, inner: &Arc<Inner>, priority: Priority) -> Permit {
         self.in_flight += 1;
         self.preparing += usize::from(priority == Priority::Prepare);
+        Permit {
+            inner: Some(inner.clone()),
+            priority,
+            since: Instant::now(),
+        }
     }
 
     fn leave(&mut self, priority: Priority) {
         self.in_flight -= 1;
         self.preparing -= usize::from(priority == Priority::Prepare);
     }
+}
+
+/// How many calls of this length begin within [`PATIENCE`] when so many are under way at once.
+fn ahead(at_once: usize, call: Duration) -> usize {
+    let turns = PATIENCE.as_secs_f64() / call.as_secs_f64().max(1e-6);
+    (at_once as f64 * turns.min(AHEAD_MOST)) as usize
 }
 
 fn lock(inner: &Inner) -> MutexGuard<'_, State> {
@@ -101,15 +138,15 @@ fn serve(inner: &Arc<Inner>, state: &mut State) {
             (may_prepare || waiter.priority != Priority::Prepare) && gates.brand_open(&waiter.account)
         };
         let Some(Waiter { priority, go, .. }) = state.queue.next(may_go) else {
-            return;
+            break;
         };
-        state.enter(priority);
-        if let Err(Ok(mut unused)) = go.send(Ok(Permit(Some(inner.clone()), priority))) {
+        if let Err(mut unused) = go.send(state.enter(inner, priority)) {
             // Dropped as it is it would lock again.
-            unused.0 = None;
+            unused.inner = None;
             state.leave(priority);
         }
     }
+    serve_due(inner, state);
 }
 
 impl Limiter {
@@ -118,7 +155,10 @@ impl Limiter {
         let state = State {
             in_flight: 0,
             preparing: 0,
+            reserved: 0,
+            ahead: 0,
             queue: Queue::default(),
+            due: Due::default(),
             gates: Gates::default(),
         };
         Self(Arc::new(Inner {
@@ -140,46 +180,27 @@ impl Limiter {
         if !free {
             return None;
         }
-        state.enter(priority);
-        Some(Permit(Some(self.0.clone()), priority))
+        Some(state.enter(&self.0, priority))
     }
 
-    /// Waits for a permit, through outages and refused credentials if need be.
+    /// Waits for a permit, through outages and refused credentials if need be. Not for creates: they enter with a
+    /// [`Reservation`].
     pub async fn acquire(&self, account: &AccountId, priority: Priority) -> Permit {
         loop {
-            if let Ok(permit) = self.wait(account, priority, false).await {
+            if let Some(permit) = self.try_acquire(account, priority) {
+                return permit;
+            }
+            let (go, gone) = oneshot::channel();
+            {
+                let mut state = lock(&self.0);
+                let account = account.clone();
+                state.queue.push(Waiter { account, priority, go });
+                serve(&self.0, &mut state);
+            }
+            if let Ok(permit) = gone.await {
                 return permit;
             }
         }
-    }
-
-    /// Waits for a permit, but gives up when the credential is refused.
-    ///
-    /// # Errors
-    /// What was refused.
-    pub async fn acquire_unless_parked(&self, account: &AccountId, priority: Priority) -> Result<Permit, Refused> {
-        self.wait(account, priority, true).await
-    }
-
-    async fn wait(&self, account: &AccountId, priority: Priority, unless_parked: bool) -> Result<Permit, Refused> {
-        if let Some(permit) = self.try_acquire(account, priority) {
-            return Ok(permit);
-        }
-        let (go, gone) = oneshot::channel();
-        {
-            let mut state = lock(&self.0);
-            if let Some(refused) = state.gates.parked(account).filter(|_| unless_parked) {
-                return Err(refused);
-            }
-            state.queue.push(Waiter {
-                account: account.clone(),
-                priority,
-                unless_parked,
-                go,
-            });
-            serve(&self.0, &mut state);
-        }
-        gone.await.unwrap_or(Err(Refused::Token))
     }
 
     /// Whether this account's credential is refused at present.
@@ -211,9 +232,10 @@ impl Limiter {
         };
         let mut state = lock(&self.0);
         let begins = state.gates.close_token(reason);
+        state.queue.turn_creates_away(|_| true);
         let refused = matches!(reason, Closed::TokenRefused);
         if refused {
-            state.queue.dismiss(Refused::Token, |_| true);
+            state.due.dismiss(Refused::Token, |_| true);
         }
         drop(state);
         if refused {
@@ -226,17 +248,37 @@ impl Limiter {
         }
     }
 
-    /// Parks one brand until a check accepts it; also used when the network says that its connection is gone.
+    /// Parks one brand that the provider refuses until a check accepts it.
     pub fn park_brand(&self, account: &AccountId) {
+        self.close_brand(account, lock(&self.0), CREDENTIAL_CHECK);
+    }
+
+    /// Parks one brand whose connection to its network was found lost by publishing. The provider may know nothing of that,
+    /// so the first check comes later each time, until [`Limiter::published`].
+    pub fn connection_lost(&self, account: &AccountId) {
         let mut state = lock(&self.0);
+        if !state.gates.brand_open(account) {
+            return;
+        }
+        let pause = schedule::reconnect_backoff(state.gates.count_loss(account));
+        self.close_brand(account, state, pause);
+    }
+
+    /// The network published something of this brand, so its connection works.
+    pub fn published(&self, account: &AccountId) {
+        lock(&self.0).gates.forget_losses(account);
+    }
+
+    fn close_brand(&self, account: &AccountId, mut state: MutexGuard<'_, State>, pause: Duration) {
         let begins = state.gates.close_brand(account);
-        state.queue.dismiss(Refused::Brand, |waiting| waiting == account);
+        state.queue.turn_creates_away(|waiting| waiting == account);
+        state.due.dismiss(Refused::Brand, |waiting| waiting == account);
         drop(state);
         if begins {
             self.0.changed.send_modify(|count| *count += 1);
-            tracing::warn!(account = %account, "brand is refused, its calls are held");
+            tracing::warn!(account = %account, pause_s = pause.as_secs(), "brand is refused, its calls are held");
             let (inner, account) = (self.0.clone(), account.clone());
-            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone())));
+            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone(), pause)));
         }
     }
 }
@@ -260,7 +302,7 @@ async fn probe_token(inner: Arc<Inner>) {
             Closed::Throttled(until) => until.since(inner.clock.now()),
             // The first at once: what failed may have been one clip's trouble and nobody else's.
             Closed::Away if failures == 0 => Duration::ZERO,
-            Closed::Away => crate::schedule::probe_backoff(failures - 1),
+            Closed::Away => schedule::probe_backoff(failures - 1),
             Closed::TokenRefused => CREDENTIAL_CHECK,
         };
         tokio::time::sleep(pause).await;
@@ -279,7 +321,7 @@ async fn probe_token(inner: Arc<Inner>) {
             Err((Verdict::Unavailable | Verdict::Unknown, false)) => None,
         };
         if now_closed == Some(Closed::TokenRefused) && reason != Closed::TokenRefused {
-            state.queue.dismiss(Refused::Token, |_| true);
+            state.due.dismiss(Refused::Token, |_| true);
             inner.changed.send_modify(|count| *count += 1);
         }
         if state.gates.settle_token(reason, now_closed) {
@@ -292,10 +334,12 @@ async fn probe_token(inner: Arc<Inner>) {
     }
 }
 
-/// Asks once per interval whether the brand is accepted again.
-async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
+/// Asks after this pause, and then once per interval, whether the brand is accepted again.
+async fn probe_brand(inner: Arc<Inner>, account: AccountId, first: Duration) {
+    let mut pause = first;
     loop {
-        tokio::time::sleep(CREDENTIAL_CHECK).await;
+        tokio::time::sleep(pause).await;
+        pause = CREDENTIAL_CHECK;
         if !lock(&inner).gates.token_open() {
             continue;
         }

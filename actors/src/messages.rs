@@ -7,7 +7,7 @@ use ractor::RpcReplyPort;
 
 use crate::{
     error::{ProviderError, Refused},
-    limiter::Permit,
+    limiter::Reservation,
     model::{BatchId, BatchStatus, PostRef, Request, Timestamp},
     ports::{Listing, Reading, Withdrawal},
     work::Call,
@@ -43,8 +43,8 @@ pub enum BatchMessage {
     Reconcile,
     /// Start nothing more and stop when a call under way that changes the network is recorded.
     Drain,
-    /// A permit to send a clip, or why there is none.
-    Permit(u32, Result<Permit, Refused>),
+    /// The right to state a clip's intent, or why there is none.
+    Reserved(u32, Result<Reservation, Refused>),
     /// Media is ready, or not.
     Prepared(u32, Result<Arc<str>, ProviderError>),
     /// The create call ended; `None`: it was not made, because it could not leave in time.
@@ -72,21 +72,15 @@ pub struct Look {
     pub result: Result<Reading, ProviderError>,
 }
 
-impl std::fmt::Debug for Permit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Permit")
-    }
-}
-
 /// What ClipPublisher is asked to do.
 #[derive(Debug)]
 pub enum PublisherMessage {
     /// Make the media of this clip ready, beside everything else.
     Prepare(u32, Arc<str>),
-    /// Wait for a permit to send this clip.
-    Permit(u32),
+    /// Wait for the right to state this clip's intent.
+    Reserve(u32),
     /// Create the post; the intent is durable since the instant given.
-    Create(Call, Request, Timestamp, Permit),
+    Create(Call, Request, Timestamp, Reservation),
     /// List the posts around the request's slot.
     Find(Call, Request),
     /// Take the post back.

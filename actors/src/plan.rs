@@ -49,7 +49,7 @@ pub enum RowStep {
 pub enum Act {
     /// Make media ready.
     Prepare(u32),
-    /// Get a permit, make the intent durable, create.
+    /// Reserve a call, make the intent durable, create.
     Send(u32),
     /// List and compare.
     Find(u32),
@@ -207,7 +207,7 @@ fn current(view: &View<'_>, clip: &Clip) -> Plan {
 }
 
 fn send(work: &Work, clip: &Clip, plan: &mut Plan) {
-    if work.wants_permit != Some(clip.index) && work.call.is_none() {
+    if work.wants_reservation != Some(clip.index) && work.call.is_none() {
         plan.acts.push(Act::Send(clip.index));
     }
 }

@@ -178,6 +178,11 @@ impl PollerState {
         self.timers += 1;
         let (myself, timer) = (myself.clone(), self.timers);
         let pause = due.since(now);
+        if pause.is_zero() {
+            // A poller that is gone looks at nothing.
+            let _: Result<(), _> = myself.cast(PollerMessage::Due(timer));
+            return;
+        }
         self.timer = Some(tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             // A poller that is gone looks at nothing.

@@ -56,6 +56,8 @@ pub struct BatchWrite {
     pub error: Option<crate::model::Trouble>,
     pub totals: Totals,
     pub wake_at: Option<Timestamp>,
+    /// The row's `wake_at` is as it should be: it is indexed, and writing it costs.
+    pub wake_stays: bool,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
     /// Of its actor; as it was claimed, or 0 once a person said resume.

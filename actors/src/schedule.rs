@@ -160,14 +160,21 @@ pub fn may_withdraw(reading: &Reading, slot: Timestamp, now: Timestamp) -> bool 
     }
 }
 
-/// Backoff of a clip's own retries: 2 s, then 10 s each, plus up to a fifth (`jitter` is 0..1).
-pub fn retry_backoff(retries_spent: u32, jitter: f64) -> Duration {
-    let base = if retries_spent <= 1 {
+/// Backoff of a clip's own retries: 2 s before the first, 10 s before each further one, plus up to a fifth (`jitter` is
+/// 0..1). `spent` counts the retries before this one.
+pub fn retry_backoff(spent: u32, jitter: f64) -> Duration {
+    let base = if spent == 0 {
         Duration::from_secs(2)
     } else {
         Duration::from_secs(10)
     };
     base + base.mul_f64(jitter.clamp(0.0, 1.0) / 5.0)
+}
+
+/// How long a brand rests whose connection its network refused for the `losses`th time without publishing anything in
+/// between: 1, 2, 4, 8, then 15 min each. Only publishing shows whether it is back, so each try is a post that fails.
+pub fn reconnect_backoff(losses: u32) -> Duration {
+    Duration::from_secs(60 << losses.saturating_sub(1).min(4)).min(Duration::from_secs(900))
 }
 
 /// Backoff of questions that got no usable answer: 1, 2, 4 … 60 s.
@@ -246,6 +253,22 @@ mod tests {
     }
 
     #[test]
+    fn retries_wait_two_seconds_then_ten_and_at_most_a_fifth_more() {
+        let seconds = |spent, jitter| retry_backoff(spent, jitter).as_secs_f64();
+        assert_eq!([0, 1, 2, 9].map(|spent| seconds(spent, 0.0)), [2.0, 10.0, 10.0, 10.0]);
+        assert_eq!([0, 1, 2, 9].map(|spent| seconds(spent, 1.0)), [2.4, 12.0, 12.0, 12.0]);
+        assert_eq!((seconds(0, -1.0), seconds(0, 7.0)), (2.0, 2.4), "jitter is a share");
+    }
+
+    #[test]
+    fn questions_and_brands_wait_longer_and_longer_up_to_a_limit() {
+        let probes = [0, 1, 2, 3, 4, 5, 6, 7, u32::MAX].map(|failures| probe_backoff(failures).as_secs());
+        assert_eq!(probes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        let rests = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|losses| reconnect_backoff(losses).as_secs());
+        assert_eq!(rests, [60, 60, 120, 240, 480, 900, 900, 900]);
+    }
+
+    #[test]
     fn retry_after_is_obeyed_and_clamped() {
         assert_eq!(
             throttled_until(SLOT, Some(Duration::from_secs(7))),
@@ -253,5 +276,10 @@ mod tests {
         );
         assert_eq!(throttled_until(SLOT, Some(Duration::MAX)), SLOT + RETRY_AFTER_MAX);
         assert_eq!(throttled_until(SLOT, Some(Duration::ZERO)), SLOT + RETRY_AFTER_MIN);
+        assert_eq!(
+            throttled_until(SLOT, None),
+            SLOT + Duration::from_secs(30),
+            "it said nothing"
+        );
     }
 }

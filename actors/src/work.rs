@@ -36,8 +36,8 @@ pub struct Work {
     pub preparing: Vec<u32>,
     /// A clip whose preparation ahead of need failed; it is prepared again when it is due.
     pub ahead_failed: Option<u32>,
-    /// The clip for which a permit is waited for.
-    pub wants_permit: Option<u32>,
+    /// The clip for which a reservation is waited for.
+    pub wants_reservation: Option<u32>,
     /// The call under way.
     pub call: Option<Call>,
     /// The clip and attempt that the poller watches.

@@ -6,6 +6,7 @@
 mod brands;
 mod call;
 mod date;
+mod failures;
 mod loose;
 mod reading;
 mod shows_published;

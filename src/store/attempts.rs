@@ -6,6 +6,7 @@
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
     error::StoreError,
+    model::Request,
     ports::{AttemptWrite, Change},
 };
 
@@ -42,7 +43,37 @@ pub const ATTEMPTS: Shape = Shape {
     returning: "",
 };
 
-/// Outcomes that name no post: no indexed column is set, since SQLite writes an index anew even for an equal value.
+/// An intent and nothing else: no indexed column is set twice, since SQLite writes an index anew even for an equal value.
+pub const INTENTS: Shape = Shape {
+    columns: "b i# attempt# account network request slot media intent",
+    statement: "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, request, slot, \
+                media, intent_at) SELECT v.b, v.i, v.attempt, v.account, v.network, v.request, v.slot, v.media, \
+                v.intent FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
+                request = excluded.request, slot = excluded.slot, media = excluded.media, \
+                intent_at = excluded.intent_at",
+    returning: "",
+};
+
+/// Outcomes that name a post.
+pub const POSTS: Shape = Shape {
+    columns: "b i# attempt# account network outcome verdict code msg http# request_id permalink post uuid",
+    statement: "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, outcome_at, verdict, \
+                code, message, http_status, request_id, permalink, post_id, post_uuid) SELECT v.b, v.i, v.attempt, \
+                v.account, v.network, v.outcome, v.verdict, v.code, v.msg, v.http, v.request_id, v.permalink, v.post, \
+                v.uuid FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
+                outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
+                verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
+                code = COALESCE(excluded.code, delivery_attempts.code), \
+                message = COALESCE(excluded.message, delivery_attempts.message), \
+                http_status = COALESCE(excluded.http_status, delivery_attempts.http_status), \
+                request_id = COALESCE(excluded.request_id, delivery_attempts.request_id), \
+                permalink = COALESCE(excluded.permalink, delivery_attempts.permalink), \
+                post_id = excluded.post_id, \
+                post_uuid = COALESCE(excluded.post_uuid, delivery_attempts.post_uuid)",
+    returning: "",
+};
+
+/// Outcomes that name no post: no indexed column is set at all.
 pub const OUTCOMES: Shape = Shape {
     columns: "b i# attempt# account network outcome verdict code msg http# request_id permalink",
     statement: "INSERT INTO delivery_attempts (batch_id, clip_index, attempt, account_id, network, outcome_at, verdict, \
@@ -75,7 +106,7 @@ impl Texts {
 /// Adds to the ledger.
 pub async fn write(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<(), Fault> {
     for round in 0.. {
-        let rows = rows(ops, round, |_| true)?;
+        let rows = rows(ops, round)?;
         if rows.is_empty() {
             break;
         }
@@ -84,34 +115,97 @@ pub async fn write(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
     Ok(())
 }
 
-/// Whether no attempt of this change is written twice.
+/// Whether no attempt of this change is written twice, and each write is an intent or an outcome.
 pub fn in_one_round(change: &Change) -> bool {
-    of_round(&change.attempts, 1, key).next().is_none()
+    let plain = |write: &AttemptWrite| Part::of(write) != Part::Mixed;
+    of_round(&change.attempts, 1, key).next().is_none() && change.attempts.iter().all(plain)
 }
 
-/// The rows of [`OUTCOMES`] and of [`ATTEMPTS`], the latter for whatever is more than an outcome.
-pub fn parted(ops: &[Op]) -> Result<(Rows, Rows), Fault> {
-    let outcome = |write: &AttemptWrite| write.request.is_none() && write.intent_at.is_none() && write.post.is_none();
-    let mut outcomes = Rows::default();
-    for (_, change) in changes(ops) {
-        for write in change.attempts.iter().filter(|write| outcome(write)) {
-            outcomes.push(&[
-                &change.batch,
-                &write.clip,
-                &write.attempt,
-                &change.account,
-                &change.network,
-                &write.outcome_at,
-                &write.verdict.map(|verdict| verdict.as_str()),
-                &write.code,
-                &write.message,
-                &write.http_status,
-                &write.request_id,
-                &write.permalink,
-            ]);
+/// What a write is about.
+#[derive(PartialEq, Eq)]
+enum Part {
+    Intent,
+    Post,
+    Outcome,
+    Mixed,
+}
+
+impl Part {
+    fn of(write: &AttemptWrite) -> Self {
+        let outcome = write.outcome_at.is_some() || write.verdict.is_some() || write.permalink.is_some();
+        match (
+            write.request.is_some() && write.intent_at.is_some(),
+            write.post.is_some(),
+            outcome,
+        ) {
+            (true, false, false) => Self::Intent,
+            (false, true, _) if write.request.is_none() && write.intent_at.is_none() => Self::Post,
+            (false, false, _) if write.request.is_none() && write.intent_at.is_none() => Self::Outcome,
+            _ => Self::Mixed,
         }
     }
-    Ok((outcomes, rows(ops, 0, |write| !outcome(write))?))
+}
+
+/// The rows of [`INTENTS`], [`POSTS`] and [`OUTCOMES`].
+#[derive(Default)]
+pub struct Parts {
+    pub intents: Rows,
+    pub posts: Rows,
+    pub outcomes: Rows,
+}
+
+impl Parts {
+    /// Adds a write of a change that goes into one round.
+    pub fn push(&mut self, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
+        match Part::of(write) {
+            Part::Intent | Part::Mixed => push_intent(&mut self.intents, change, write)?,
+            Part::Post => push_outcome(&mut self.posts, change, write),
+            Part::Outcome => push_outcome(&mut self.outcomes, change, write),
+        }
+        Ok(())
+    }
+}
+
+fn push_intent(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
+    let request = write.request.as_ref();
+    rows.push(&[
+        &change.batch,
+        &write.clip,
+        &write.attempt,
+        &change.account,
+        &change.network,
+        &json(request)?,
+        &request.map(|request| request.slot),
+        &request.map(|request| &*request.media),
+        &write.intent_at,
+    ]);
+    Ok(())
+}
+
+/// The post stands last: [`OUTCOMES`] does not read so far.
+fn push_outcome(rows: &mut Rows, change: &Change, write: &AttemptWrite) {
+    let post = write.post.as_ref();
+    rows.push(&[
+        &change.batch,
+        &write.clip,
+        &write.attempt,
+        &change.account,
+        &change.network,
+        &write.outcome_at,
+        &write.verdict.map(|verdict| verdict.as_str()),
+        &write.code,
+        &write.message,
+        &write.http_status,
+        &write.request_id,
+        &write.permalink,
+        &post.map(|post| &post.id),
+        &post.and_then(|post| post.uuid.as_deref()),
+    ]);
+}
+
+fn json(request: Option<&Request>) -> Result<Option<String>, Fault> {
+    let json = request.map(serde_json::to_string).transpose();
+    json.map_err(|error| Fault::Refused(StoreError::Unavailable(error.to_string())))
 }
 
 fn key(write: &AttemptWrite) -> (u32, u32) {
@@ -119,10 +213,10 @@ fn key(write: &AttemptWrite) -> (u32, u32) {
 }
 
 /// The rows of [`ATTEMPTS`] that go to this round.
-fn rows(ops: &[Op], round: usize, wanted: impl Fn(&AttemptWrite) -> bool) -> Result<Rows, Fault> {
+fn rows(ops: &[Op], round: usize) -> Result<Rows, Fault> {
     let mut rows = Rows::default();
     for (_, change) in changes(ops) {
-        for write in of_round(&change.attempts, round, key).filter(|write| wanted(write)) {
+        for write in of_round(&change.attempts, round, key) {
             push(&mut rows, change, write)?;
         }
     }
@@ -131,14 +225,13 @@ fn rows(ops: &[Op], round: usize, wanted: impl Fn(&AttemptWrite) -> bool) -> Res
 
 fn push(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
     let (request, post) = (write.request.as_ref(), write.post.as_ref());
-    let json = request.map(serde_json::to_string).transpose();
     rows.push(&[
         &change.batch,
         &write.clip,
         &write.attempt,
         &change.account,
         &change.network,
-        &json.map_err(|error| Fault::Refused(StoreError::Unavailable(error.to_string())))?,
+        &json(request)?,
         &request.map(|request| request.slot),
         &request.map(|request| &*request.media),
         &write.intent_at,

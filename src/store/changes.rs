@@ -6,7 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use sqlx::{AnyConnection, SqlStr};
-use storyclip_actors::{error::StoreError, ports::Change};
+use storyclip_actors::{
+    error::StoreError,
+    ports::{Change, ClipWrite},
+};
 
 use super::{
     attempts,
@@ -19,25 +22,25 @@ use super::{
 
 /// The batches' own rows, under their epochs.
 pub const HEADS: Shape = Shape {
-    columns: "b ep# status code msg published# failed# cancelled# settled# started completed restarts# at n#",
+    columns: "b ep# status code msg published# failed# cancelled# started completed restarts# at n#",
     statement: "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
-                current_clip_index = v.settled, started_at = v.started, completed_at = v.completed, \
-                restarts = v.restarts,                 updated_at = v.at, last_event = publish_batches.last_event + v.n \
+                current_clip_index = v.published + v.failed + v.cancelled, started_at = v.started, \
+                completed_at = v.completed, restarts = v.restarts, updated_at = v.at, \
+                last_event = publish_batches.last_event + v.n \
                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
                 AND publish_batches.lease_owner IS NOT NULL",
     returning: "publish_batches.batch_id, publish_batches.last_event",
 };
 
 /// When the batches are to be claimed again, and whether their leases go back. Both are indexed, and SQLite writes the
-/// index anew even for an equal value: only rows that differ are touched. Their guard was that of [`HEADS`].
+/// index anew even for an equal value: only rows that are to differ are sent. Their guard was that of [`HEADS`].
 pub const LEASES: Shape = Shape {
     columns: "b wake gives_back#",
     statement: "UPDATE publish_batches SET wake_at = v.wake, \
                 lease_owner = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_owner END, \
                 lease_expires_at = CASE WHEN v.gives_back = 1 THEN NULL ELSE publish_batches.lease_expires_at END \
-                FROM v WHERE publish_batches.batch_id = v.b \
-                AND (v.gives_back = 1 OR publish_batches.wake_at IS DISTINCT FROM v.wake)",
+                FROM v WHERE publish_batches.batch_id = v.b",
     returning: "",
 };
 
@@ -94,37 +97,37 @@ pub fn changes(ops: &[Op]) -> impl Iterator<Item = (usize, &Change)> {
 }
 
 /// The rows of [`HEADS`].
-pub fn head_rows(ops: &[Op]) -> Rows {
+fn head_rows(ops: &[Op]) -> Rows {
     let mut rows = Rows::default();
-    for (_, change) in changes(ops) {
-        let head = &change.head;
-        rows.push(&[
-            &change.batch,
-            &change.epoch,
-            &head.status,
-            &head.error.as_ref().map(|error| &*error.code),
-            &head.error.as_ref().map(|error| &*error.message),
-            &head.totals.published,
-            &head.totals.failed,
-            &head.totals.cancelled,
-            &head.totals.settled(),
-            &head.started_at,
-            &head.completed_at,
-            &head.restarts,
-            &change.at,
-            &change.events.len(),
-        ]);
-    }
+    changes(ops).for_each(|(_, change)| push_head(&mut rows, change));
     rows
 }
 
-/// The rows of [`LEASES`].
-pub fn lease_rows(ops: &[Op]) -> Rows {
-    let mut rows = Rows::default();
-    for (_, change) in changes(ops) {
+/// A row of [`HEADS`].
+pub fn push_head(rows: &mut Rows, change: &Change) {
+    let head = &change.head;
+    rows.push(&[
+        &change.batch,
+        &change.epoch,
+        &head.status,
+        &head.error.as_ref().map(|error| &*error.code),
+        &head.error.as_ref().map(|error| &*error.message),
+        &head.totals.published,
+        &head.totals.failed,
+        &head.totals.cancelled,
+        &head.started_at,
+        &head.completed_at,
+        &head.restarts,
+        &change.at,
+        &change.events.len(),
+    ]);
+}
+
+/// The row of [`LEASES`], if it is to differ.
+pub fn push_lease(rows: &mut Rows, change: &Change) {
+    if !change.head.wake_stays {
         rows.push(&[&change.batch, &change.head.wake_at, &change.head.release]);
     }
-    rows
 }
 
 /// Writes the batches' own rows under their epochs and gives the newest event number of each.
@@ -136,45 +139,51 @@ pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
         newest.insert(columns.text()?.to_owned(), columns.int()?);
     }
     missed(changes(ops).filter(|(_, change)| !newest.contains_key(change.batch.as_str())))?;
-    execute(conn, &texts.leases, lease_rows(ops)).await?;
+    let mut leases = Rows::default();
+    changes(ops).for_each(|(_, change)| push_lease(&mut leases, change));
+    execute(conn, &texts.leases, leases).await?;
     Ok(newest)
 }
 
 /// The rows of [`CLIPS`] that go to this round, and whose they are.
-pub fn clip_rows(ops: &[Op], round: usize) -> (Rows, Vec<(usize, &Change, i64)>) {
+fn clip_rows(ops: &[Op], round: usize) -> (Rows, Vec<(usize, &Change, i64)>) {
     let mut rows = Rows::default();
     let mut sent = Vec::new();
     for (place, change) in changes(ops) {
-        let at = change.at;
         for write in of_round(&change.clips, round, |write| write.clip.index) {
-            let clip = &write.clip;
-            let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
-            rows.push(&[
-                &change.batch,
-                &clip.index,
-                &write.expected,
-                &clip.status,
-                &clip.attempt,
-                &clip.retries,
-                &post.map(|post| &post.id),
-                &post.and_then(|post| post.uuid.as_deref()),
-                &clip.network_post_id,
-                &clip.permalink,
-                &error.map(|error| &*error.code),
-                &error.map(|error| &*error.message),
-                &clip.slot(),
-                &clip.next_attempt_at,
-                &clip.uploaded_at,
-                &clip.published_at,
-                &clip.timed_out_at,
-                &clip.late_looks,
-                &clip.ruling,
-                &at,
-            ]);
-            sent.push((place, change, i64::from(clip.index)));
+            push_clip(&mut rows, change, write);
+            sent.push((place, change, i64::from(write.clip.index)));
         }
     }
     (rows, sent)
+}
+
+/// A row of [`CLIPS`].
+pub fn push_clip(rows: &mut Rows, change: &Change, write: &ClipWrite) {
+    let clip = &write.clip;
+    let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
+    rows.push(&[
+        &change.batch,
+        &clip.index,
+        &write.expected,
+        &clip.status,
+        &clip.attempt,
+        &clip.retries,
+        &post.map(|post| &post.id),
+        &post.and_then(|post| post.uuid.as_deref()),
+        &clip.network_post_id,
+        &clip.permalink,
+        &error.map(|error| &*error.code),
+        &error.map(|error| &*error.message),
+        &clip.slot(),
+        &clip.next_attempt_at,
+        &clip.uploaded_at,
+        &clip.published_at,
+        &clip.timed_out_at,
+        &clip.late_looks,
+        &clip.ruling,
+        &change.at,
+    ]);
 }
 
 /// Writes the clips, each under the status in which it is expected.

@@ -4,11 +4,7 @@
 //! `Store::open` starts it. If it dies, its queue goes with it and every waiter is told that the database is
 //! unavailable; what was answered before is durable, what was not was never promised.
 
-use std::{
-    collections::{HashMap, HashSet, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
 use storyclip_actors::{error::StoreError, model::Timestamp};
@@ -16,17 +12,16 @@ use tokio::sync::mpsc;
 
 use super::{
     drain::{self, Outcome, Texts},
-    events, express,
+    events,
+    express::{self, End, Steps},
     fault::Fault,
+    gathering::Gathering,
     leases::{Returned, Taken},
     op::{Op, Reply, answer},
     open,
     sql::Dialect,
     view::{CommitListener, Created},
 };
-
-/// How many operations one transaction takes at most.
-const DRAIN_MAX: usize = 2_048;
 
 /// How often a drain is run again because of locks.
 const PASSING_MAX: u32 = 8;
@@ -45,8 +40,8 @@ pub struct Committer {
     sender: mpsc::WeakUnboundedSender<Op>,
     /// `None` after it was lost.
     conn: Option<AnyConnection>,
-    /// What was taken from the queue and has to wait for the next drain.
-    waiting: VecDeque<Op>,
+    /// What was taken from the queue.
+    gathering: Gathering,
     /// Leases to give back before anything else: their takers never heard of them or cannot read their batches, or their
     /// commit is in doubt.
     orphans: Vec<Returned>,
@@ -73,7 +68,7 @@ impl Committer {
             queue,
             sender: sender.downgrade(),
             conn: Some(conn),
-            waiting: VecDeque::new(),
+            gathering: Gathering::new(dialect),
             orphans: Vec::new(),
             swept_at: None,
             down: false,
@@ -85,12 +80,18 @@ impl Committer {
     /// Works until the store is closed or dropped.
     async fn run(mut self) {
         let mut closing: Vec<Reply<()>> = Vec::new();
-        while let Some(mut ops) = self.next_drain().await {
+        while let Some((mut ops, steps)) = self.next_drain().await {
             if let Some(Op::Close(reply)) = ops.pop_if(|op| matches!(op, Op::Close(_))) {
                 self.queue.close();
                 closing.push(reply);
             }
-            self.settle(ops).await;
+            match (steps, self.conn.take()) {
+                (Some(steps), Some(conn)) if self.orphans.is_empty() => self.write_steps(conn, ops, steps).await,
+                (_, conn) => {
+                    self.conn = conn;
+                    self.settle(ops).await;
+                }
+            }
         }
         if let Some(conn) = self.conn.take()
             && let Err(error) = conn.close().await
@@ -103,30 +104,55 @@ impl Committer {
     }
 
     /// Waits for work and takes all of it that fits into one transaction, in the order of arrival.
-    async fn next_drain(&mut self) -> Option<Vec<Op>> {
-        if self.waiting.is_empty() {
-            self.waiting.push_back(self.queue.recv().await?);
+    async fn next_drain(&mut self) -> Option<(Vec<Op>, Option<Steps>)> {
+        if self.gathering.is_empty() && self.orphans.is_empty() {
+            let op = self.queue.recv().await?;
+            self.gather(op);
         }
-        while self.waiting.len() < DRAIN_MAX
+        while self.gathering.has_room()
             && let Ok(op) = self.queue.try_recv()
         {
-            self.waiting.push_back(op);
+            self.gather(op);
         }
-        let (mut drain, mut later) = (Vec::with_capacity(self.waiting.len()), VecDeque::new());
-        let mut touched = HashSet::new();
-        let mut ended = false;
-        for op in self.waiting.drain(..) {
-            match op {
-                Op::GiveBack(leases) => self.orphans.extend(leases),
-                op if ended || !op.fits(&mut touched) || (op.is_last() && !later.is_empty()) => later.push_back(op),
-                op => {
-                    ended = op.is_last();
-                    drain.push(op);
+        Some(self.gathering.take())
+    }
+
+    fn gather(&mut self, op: Op) {
+        match op {
+            Op::GiveBack(leases) => self.orphans.extend(leases),
+            op => self.gathering.add(op),
+        }
+    }
+
+    /// Writes a drain of steps and gathers the next one meanwhile; if they do not go together, they go the long way.
+    async fn write_steps(&mut self, mut conn: AnyConnection, ops: Vec<Op>, steps: Steps) {
+        let end = {
+            let mut writing = pin!(steps.write(&mut conn, &self.texts.express));
+            loop {
+                tokio::select! {
+                    biased;
+                    end = &mut writing => break end,
+                    Some(op) = self.queue.recv(), if self.gathering.has_room() => match op {
+                        Op::GiveBack(leases) => self.orphans.extend(leases),
+                        op => self.gathering.add(op),
+                    },
                 }
             }
+        };
+        match end {
+            End::Done => {
+                let outcome = self.steps_written(conn, &ops).await;
+                self.answer(ops, outcome);
+            }
+            End::Nothing => {
+                self.conn = Some(conn);
+                self.settle(ops).await;
+            }
+            End::InDoubt(reason) => {
+                drop(conn);
+                self.give_up(ops, reason);
+            }
         }
-        self.waiting = later;
-        Some(drain)
     }
 
     /// Brings every operation to its end: together where possible, halved where somebody's rows are refused.
@@ -157,15 +183,19 @@ impl Committer {
                     groups.push(ops);
                 }
                 Err(Fault::Passing(reason) | Fault::Gone(reason) | Fault::InDoubt(reason)) => {
-                    if !std::mem::replace(&mut self.down, true) {
-                        tracing::error!(%reason, "database unavailable");
-                    }
-                    let error = StoreError::Unavailable(reason);
-                    refuse(ops, &error);
-                    groups.drain(..).for_each(|ops| refuse(ops, &error));
+                    ops.extend(groups.drain(..).flatten());
+                    self.give_up(ops, reason);
                 }
             }
         }
+    }
+
+    /// Tells everybody that the database is unavailable.
+    fn give_up(&mut self, ops: Vec<Op>, reason: String) {
+        if !std::mem::replace(&mut self.down, true) {
+            tracing::error!(%reason, "database unavailable");
+        }
+        refuse(ops, &StoreError::Unavailable(reason));
     }
 
     /// One transaction. A connection that is not fit for another one is dropped.
@@ -174,12 +204,6 @@ impl Committer {
             Some(conn) => conn,
             None => open::reconnect(self.dialect, &self.options).await?,
         };
-        if self.orphans.is_empty() && express::carries(self.dialect, ops) {
-            match express::run(&mut conn, &self.texts.express, ops).await? {
-                express::End::Done => return Ok(self.went_express(conn, ops).await),
-                express::End::Nothing => {}
-            }
-        }
         let mut written = None;
         let transaction = transact(&mut conn, &self.texts, &self.orphans, self.swept_at, ops, &mut written);
         let result = match (in_time(self.dialect, transaction).await, written) {
@@ -200,7 +224,7 @@ impl Committer {
     }
 
     /// The numbers of the events are looked up only if somebody listens.
-    async fn went_express(&mut self, mut conn: AnyConnection, ops: &[Op]) -> Outcome {
+    async fn steps_written(&mut self, mut conn: AnyConnection, ops: &[Op]) -> Outcome {
         let mut outcome = Outcome::default();
         if self.listener.listens() {
             match express::numbers(&mut conn, &self.texts.express, ops).await {

@@ -1,41 +1,81 @@
-//! Rows on their way out: a cursor that reads one column after the other into the model's types.
+//! Rows on their way out: a cursor that reads one column after the other into the model's types, packed or not.
 //!
 //! Every read uses it. A value that no word or type matches is an error that names the column; nothing is guessed.
 
 use std::{str::FromStr, sync::Arc};
 
-use sqlx::{Decode, Row, Type, any::AnyRow};
+use sqlx::{Decode, Row, Type, any::AnyRow, error::UnexpectedNullError};
 use storyclip_actors::{
     events::EventKind,
     model::{PostId, PostRef, Timestamp, Trouble},
 };
 
+use super::packed::{self, Cell};
+
 /// Reads a row from its first column on.
 pub struct Cursor<'r> {
-    row: &'r AnyRow,
+    row: Source<'r>,
     next: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Source<'r> {
+    Row(&'r AnyRow),
+    Packed(&'r [Cell<'r>]),
 }
 
 impl<'r> Cursor<'r> {
     /// Before the first column.
     pub fn new(row: &'r AnyRow) -> Self {
+        let row = Source::Row(row);
         Self { row, next: 0 }
     }
 
-    fn take<T: Decode<'r, sqlx::Any> + Type<sqlx::Any>>(&mut self) -> sqlx::Result<T> {
+    /// What is in the next column's packed row.
+    pub fn unpack<T>(&mut self, read: impl FnOnce(&mut Cursor<'_>) -> sqlx::Result<T>) -> sqlx::Result<T> {
+        let column = self.next;
+        let cells = packed::cells(self.text()?).map_err(|error| bad(column, error))?;
+        let row = Source::Packed(&cells);
+        read(&mut Cursor { row, next: 0 })
+    }
+
+    /// The next column, by its way of reading it from a row and from a packed one.
+    fn take<T: Decode<'r, sqlx::Any> + Type<sqlx::Any>>(
+        &mut self,
+        unpacked: impl FnOnce(&'r Cell<'r>) -> Option<T>,
+    ) -> sqlx::Result<Option<T>> {
         let column = self.next;
         self.next += 1;
-        self.row.try_get(column)
+        match self.row {
+            Source::Row(row) => row.try_get(column),
+            Source::Packed(cells) => match cells.get(column) {
+                None => Err(sqlx::Error::ColumnIndexOutOfBounds {
+                    index: column,
+                    len: cells.len(),
+                }),
+                Some(Cell::Null) => Ok(None),
+                Some(cell @ (Cell::Number(_) | Cell::Text(_))) => match unpacked(cell) {
+                    Some(value) => Ok(Some(value)),
+                    None => Err(bad(column, std::io::Error::other("a value of another type"))),
+                },
+            },
+        }
+    }
+
+    /// A column that is never null.
+    fn never_null<T>(&self, value: Option<T>) -> sqlx::Result<T> {
+        value.ok_or_else(|| bad(self.next - 1, UnexpectedNullError))
     }
 
     /// A text that is never null.
     pub fn text(&mut self) -> sqlx::Result<&'r str> {
-        self.take()
+        let text = self.maybe()?;
+        self.never_null(text)
     }
 
     /// A text.
     pub fn maybe(&mut self) -> sqlx::Result<Option<&'r str>> {
-        self.take()
+        self.take(Cell::text)
     }
 
     /// An owned text.
@@ -50,7 +90,8 @@ impl<'r> Cursor<'r> {
 
     /// A number that is never null.
     pub fn int(&mut self) -> sqlx::Result<i64> {
-        self.take()
+        let number = self.take(Cell::number)?;
+        self.never_null(number)
     }
 
     /// A count or an index.
@@ -71,7 +112,7 @@ impl<'r> Cursor<'r> {
 
     fn maybe_int<T: TryFrom<i64, Error = std::num::TryFromIntError>>(&mut self) -> sqlx::Result<Option<T>> {
         let column = self.next;
-        let value: Option<i64> = self.take()?;
+        let value = self.take(Cell::number)?;
         value.map(T::try_from).transpose().map_err(|error| bad(column, error))
     }
 

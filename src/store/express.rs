@@ -1,15 +1,19 @@
 //! The usual drain on SQLite, steps of batches and nothing else, as one insert into a view whose trigger does the rest:
 //! one trip to the connection's thread where the drain makes seven, and each trip costs as much as twenty rows.
 //!
-//! The committer tries it first. It says only whether all was committed: if anything is out of the ordinary (a guard
+//! The committer gathers them and tries this way first. It says only whether all was committed: if anything is out of the ordinary (a guard
 //! that missed, a slot that is taken) nothing was, and the drain finds out whose it is. A death before its end leaves nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{AnyConnection, AssertSqlSafe, SqlStr};
+use storyclip_actors::{
+    model::{Tenant, UserId},
+    ports::Change,
+};
 
 use super::{
-    attempts::{self, ATTEMPTS, OUTCOMES},
+    attempts::{self, INTENTS, OUTCOMES, POSTS},
     changes::{self, CLIPS, HEADS, LEASES},
     decode::Cursor,
     events::{self, STREAMS, Told},
@@ -19,19 +23,20 @@ use super::{
     sql::{Dialect, Shape, returning, text},
 };
 
-/// The events, numbered by the counters that were just moved on: each knows how many of its batch and of its user come
-/// after it.
+/// The events, numbered by the counters of their batches, which were just moved on (each knows how many of its batch come
+/// after it), and of their users, which are moved on next (each knows which of the drain's it is).
 const EVENTS: Shape = Shape {
-    columns: "b after# tenant u user_after# kind clip# body at",
+    columns: "b after# user_seq# kind clip# body at",
     statement: "INSERT INTO batch_events (batch_id, batch_seq, tenant, user_id, user_seq, kind, clip_index, body, \
-                created_at) SELECT v.b, p.last_event - v.after, v.tenant, v.u, s.last_event - v.user_after, v.kind, \
-                v.clip, v.body, v.at FROM v CROSS JOIN publish_batches p CROSS JOIN user_streams s \
-                WHERE p.batch_id = v.b AND s.tenant = v.tenant AND s.user_id = v.u",
+                created_at) SELECT v.b, p.last_event - v.after, p.tenant, p.user_id, \
+                COALESCE(s.last_event, 0) + v.user_seq, v.kind, v.clip, v.body, v.at \
+                FROM v CROSS JOIN publish_batches p \
+                LEFT JOIN user_streams s ON s.tenant = p.tenant AND s.user_id = p.user_id WHERE p.batch_id = v.b",
     returning: "",
 };
 
 /// What the columns of the view `drains` are: one JSON text of rows each.
-const COLUMNS: &str = "heads, leases, clips, attempts, outcomes, streams, events";
+const COLUMNS: &str = "heads, leases, clips, intents, posts, outcomes, events, streams";
 
 /// The statements.
 pub struct Texts {
@@ -43,7 +48,7 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             write: text(format!(
-                "INSERT INTO temp.drains ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7)"
+                "INSERT OR ROLLBACK INTO temp.drains ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
             )),
             numbers: dialect.over(
                 "b n#",
@@ -55,23 +60,26 @@ impl Texts {
     }
 }
 
-/// Makes the view and the trigger that carries out what is inserted into it. They are this connection's own.
+/// Makes the view and the trigger that carries out what is inserted into it. They are this connection's own. What goes wrong
+/// rolls the whole of it back, which spares SQLite a copy of every page for taking back a part.
 pub async fn prepare(conn: &mut AnyConnection) -> sqlx::Result<()> {
     let dialect = Dialect::Sqlite;
-    let hit_all = |rows| format!("SELECT RAISE(ABORT, 'a guard missed') WHERE changes() <> json_array_length({rows})");
+    let hit_all =
+        |rows| format!("SELECT RAISE(ROLLBACK, 'a guard missed') WHERE changes() <> json_array_length({rows})");
     let statements = [
         dialect.part(&HEADS, "NEW.heads"),
         hit_all("NEW.heads"),
         dialect.part(&LEASES, "NEW.leases"),
         dialect.part(&CLIPS, "NEW.clips"),
         hit_all("NEW.clips"),
-        dialect.part(&ATTEMPTS, "NEW.attempts"),
+        dialect.part(&INTENTS, "NEW.intents"),
+        dialect.part(&POSTS, "NEW.posts"),
         dialect.part(&OUTCOMES, "NEW.outcomes"),
-        dialect.part(&STREAMS, "NEW.streams"),
         dialect.part(&EVENTS, "NEW.events"),
+        dialect.part(&STREAMS, "NEW.streams"),
     ];
     let made = format!(
-        "CREATE TEMP VIEW drains ({COLUMNS}) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE false; \
+        "CREATE TEMP VIEW drains ({COLUMNS}) AS SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL WHERE false; \
          CREATE TEMP TRIGGER drain INSTEAD OF INSERT ON temp.drains BEGIN {}; END",
         statements.join("; ")
     );
@@ -84,50 +92,85 @@ pub enum End {
     Done,
     /// Nothing is; the reason is for the drain to find out.
     Nothing,
+    /// It cannot be told; the connection is not fit for another.
+    InDoubt(String),
 }
 
-/// Whether this way is open to these operations.
-pub fn carries(dialect: Dialect, ops: &[Op]) -> bool {
-    let plain = |op: &Op| match op {
-        Op::Commit(change, _) => changes::in_one_round(change),
-        Op::Create(..)
-        | Op::Command(..)
-        | Op::Fact(..)
-        | Op::Take(..)
-        | Op::Renew(..)
-        | Op::Release(..)
-        | Op::GiveBack(..)
-        | Op::Close(..) => false,
-    };
-    dialect == Dialect::Sqlite && !ops.is_empty() && ops.iter().all(plain)
+/// Steps of batches on their way into one drain, each made into rows as it comes: while one drain is written the next is
+/// made ready.
+#[derive(Default)]
+pub struct Steps {
+    heads: Rows,
+    leases: Rows,
+    clips: Rows,
+    attempts: attempts::Parts,
+    events: Rows,
+    /// How many events each user gets.
+    streams: BTreeMap<(Tenant, UserId), i64>,
 }
 
-/// Writes and commits them: a statement outside a transaction is one.
-///
-/// # Errors
-/// `InDoubt` if it cannot be told whether they are committed.
-pub async fn run(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<End, Fault> {
-    let told = events::told(ops, &HashMap::new());
-    let (outcomes, attempts) = attempts::parted(ops)?;
-    let query = sqlx::query(texts.write.clone())
-        .bind(changes::head_rows(ops).into_json())
-        .bind(changes::lease_rows(ops).into_json())
-        .bind(changes::clip_rows(ops, 0).0.into_json())
-        .bind(attempts.into_json())
-        .bind(outcomes.into_json())
-        .bind(events::stream_rows(&told).0.into_json())
-        .bind(event_rows(&told).into_json());
-    let Err(error) = query.execute(conn).await else {
-        return Ok(End::Done);
-    };
-    match Fault::from(error) {
-        Fault::Refused(reason) => {
-            tracing::debug!(%reason, "steps do not go together, finding out whose fault it is");
-            Ok(End::Nothing)
+impl Steps {
+    /// Adds a step; false, and all of them have to go the long way, if this one does not go the short one.
+    pub fn add(&mut self, change: &Change) -> bool {
+        changes::in_one_round(change) && self.push(change).is_ok()
+    }
+
+    fn push(&mut self, change: &Change) -> Result<(), Fault> {
+        changes::push_head(&mut self.heads, change);
+        changes::push_lease(&mut self.leases, change);
+        for write in &change.clips {
+            changes::push_clip(&mut self.clips, change, write);
         }
-        Fault::Passing(_) => Ok(End::Nothing),
-        Fault::Gone(reason) | Fault::InDoubt(reason) => Err(Fault::InDoubt(reason)),
-        missed @ Fault::Missed(_) => Err(missed),
+        for write in &change.attempts {
+            self.attempts.push(change, write)?;
+        }
+        if change.events.is_empty() {
+            return Ok(());
+        }
+        let count = change.events.len();
+        let user = self.streams.entry((change.tenant.clone(), change.user.clone()));
+        let user_seq = user.or_default();
+        for (event, place) in change.events.iter().zip(1..) {
+            *user_seq += 1;
+            self.events.push(&[
+                &change.batch,
+                &(count - place),
+                &*user_seq,
+                &event.kind,
+                &event.clip,
+                &event.body,
+                &change.at,
+            ]);
+        }
+        Ok(())
+    }
+
+    /// Writes and commits them: a statement outside a transaction is one.
+    pub async fn write(self, conn: &mut AnyConnection, texts: &Texts) -> End {
+        let mut streams = Rows::default();
+        for ((tenant, user), count) in &self.streams {
+            streams.push(&[tenant, user, count]);
+        }
+        let query = sqlx::query(texts.write.clone())
+            .bind(self.heads.into_json())
+            .bind(self.leases.into_json())
+            .bind(self.clips.into_json())
+            .bind(self.attempts.intents.into_json())
+            .bind(self.attempts.posts.into_json())
+            .bind(self.attempts.outcomes.into_json())
+            .bind(self.events.into_json())
+            .bind(streams.into_json());
+        let Err(error) = query.execute(conn).await else {
+            return End::Done;
+        };
+        match Fault::from(error) {
+            Fault::Refused(reason) => {
+                tracing::debug!(%reason, "steps do not go together, finding out whose fault it is");
+                End::Nothing
+            }
+            Fault::Missed(_) | Fault::Passing(_) => End::Nothing,
+            Fault::Gone(reason) | Fault::InDoubt(reason) => End::InDoubt(reason),
+        }
     }
 }
 
@@ -147,35 +190,4 @@ pub async fn numbers(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> sql
     }
     let of = |told: &Told<'_>| numbers.remove(told.batch.as_str()).unwrap_or_default();
     Ok(told.iter().flat_map(of).collect())
-}
-
-/// The rows of [`EVENTS`]. A batch has one step in a drain, a user may have several.
-fn event_rows(told: &[Told<'_>]) -> Rows {
-    let (_, mut of_user) = events::stream_rows(told);
-    let mut rows = Rows::default();
-    for told in told {
-        let mut of_batch = told.events.len() as i64;
-        for event in told.events {
-            of_batch -= 1;
-            let user_after = count_down(&mut of_user, (told.tenant.as_str(), told.user.as_str()));
-            rows.push(&[
-                told.batch,
-                &of_batch,
-                told.tenant,
-                told.user,
-                &user_after,
-                &event.kind,
-                &event.clip,
-                &event.body,
-                &told.at,
-            ]);
-        }
-    }
-    rows
-}
-
-fn count_down<'o>(left: &mut BTreeMap<(&'o str, &'o str), i64>, user: (&'o str, &'o str)) -> i64 {
-    let left = left.entry(user).or_default();
-    *left -= 1;
-    *left
 }

@@ -154,10 +154,11 @@ fn lock(database: &Path) -> Result<File, OpenError> {
 const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; ";
 
-/// The writer keeps in memory what undoes a statement: a file costs a write per page. Its page cache stays small, because
-/// SQLite walks through all of it in every commit that split a page; the system's cache is behind it. So does the log:
-/// everybody waits while it is moved into the file.
-const WRITER: &str = "PRAGMA temp_store = MEMORY";
+/// The writer keeps in memory what undoes a statement: a file costs a write per page. Its page cache holds what a large drain
+/// touches (8 MB), or pages would be written and read again within it, and no more: SQLite walks through all of it in every
+/// commit that split a page. Likewise the log (16 MB): everybody waits while it is moved into the file, but the same pages
+/// change again and again and are moved once.
+const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000";
 
 /// Readers cannot write by mistake.
 const READER: &str = "PRAGMA query_only = ON";

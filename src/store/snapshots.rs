@@ -29,23 +29,32 @@ pub struct Texts {
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         // A clip without a slot has no intent: its latest attempt is over, and the next one's media is being prepared.
+        let clip = dialect.pack(
+            "c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, c.metricool_post_id, c.post_uuid, \
+             c.facebook_post_id, c.permalink, c.error_code, c.error_msg, c.next_attempt_at, c.uploaded_at, \
+             c.published_at, c.timed_out_at, c.late_looks, c.ruling, a.request, a.intent_at",
+        );
+        let batch = dialect.pack(
+            "p.batch_id, p.tenant, p.user_id, p.account_id, p.network, p.publish_mode, p.publish_speed, p.on_failure, \
+             p.max_retries, p.status, p.error_code, p.error_msg, p.restarts, p.lease_epoch, p.wake_at, p.created_at, \
+             p.started_at, p.completed_at",
+        );
         Self {
             batches: dialect.over(
                 "b ep#",
-                "SELECT p.batch_id, p.tenant, p.user_id, p.account_id, p.network, p.publish_mode, p.publish_speed, \
-                 p.on_failure, p.max_retries, p.status, p.error_code, p.error_msg, p.restarts, p.lease_epoch, \
-                 p.wake_at, p.created_at, p.started_at, p.completed_at FROM v CROSS JOIN publish_batches p \
-                 WHERE p.batch_id = v.b AND p.lease_epoch = v.ep ORDER BY p.wake_at, p.batch_id",
+                &format!(
+                    "SELECT p.batch_id, {batch} FROM v CROSS JOIN publish_batches p \
+                     WHERE p.batch_id = v.b AND p.lease_epoch = v.ep ORDER BY p.wake_at, p.batch_id"
+                ),
             ),
+            // Sorted when they are read: each batch's few come in order by themselves nearly always.
             clips: dialect.over(
                 "b ep#",
-                "SELECT c.batch_id, c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, \
-                 c.metricool_post_id, c.post_uuid, c.facebook_post_id, c.permalink, c.error_code, c.error_msg, \
-                 c.next_attempt_at, c.uploaded_at, c.published_at, c.timed_out_at, c.late_looks, c.ruling, \
-                 a.request, a.intent_at FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
-                 ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
-                 AND a.slot = c.scheduled_at \
-                 WHERE c.batch_id = v.b ORDER BY c.batch_id, c.clip_index",
+                &format!(
+                    "SELECT c.batch_id, {clip} FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
+                     ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
+                     AND a.slot = c.scheduled_at WHERE c.batch_id = v.b"
+                ),
             ),
             commands: dialect.over(
                 "b ep#",
@@ -76,16 +85,18 @@ pub async fn read(conn: &mut AnyConnection, texts: &Texts, leases: &[Lease]) -> 
     };
     let mut unreadable = HashMap::new();
     let read = returning(conn, &texts.clips, rows()).await?;
-    let mut clips = by_batch(&read, leases.len(), &mut unreadable, clip)?;
+    let mut clips = by_batch(&read, leases.len(), &mut unreadable, |columns| columns.unpack(clip))?;
     let read = returning(conn, &texts.commands, rows()).await?;
     let mut commands = by_batch(&read, 0, &mut unreadable, command)?;
     let mut snapshots = Vec::with_capacity(leases.len());
     for row in returning(conn, &texts.batches, rows()).await? {
-        let id = BatchId::from(Cursor::new(&row).text()?);
-        match batch(&mut Cursor::new(&row)) {
+        let mut columns = Cursor::new(&row);
+        let id = BatchId::from(columns.text()?);
+        match columns.unpack(batch) {
             Ok(_) if unreadable.contains_key(&id) => {}
             Ok(batch) => {
                 let mut clips = clips.remove(&id).unwrap_or_default();
+                clips.sort_unstable_by_key(|clip| clip.index);
                 // They stay as many as they are for the life of the batch.
                 clips.shrink_to_fit();
                 snapshots.push(Snapshot {

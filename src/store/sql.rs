@@ -1,4 +1,4 @@
-//! The seam between SQLite and PostgreSQL: where rows come from, how rows are locked, how a steady view is begun.
+//! The seam between SQLite and PostgreSQL: where rows come from, how rows are locked or packed, how a steady view is begun.
 //!
 //! Every statement of the store is one text for both engines, built once when the database is opened.
 
@@ -32,6 +32,14 @@ impl Dialect {
         match self {
             Self::Sqlite => "",
             Self::Postgres => " FOR UPDATE SKIP LOCKED",
+        }
+    }
+
+    /// One JSON text of all these columns; `packed` reads it.
+    pub fn pack(self, columns: &str) -> String {
+        match self {
+            Self::Sqlite => format!("json_array({columns})"),
+            Self::Postgres => format!("CAST(json_build_array({columns}) AS TEXT)"),
         }
     }
 

@@ -16,14 +16,20 @@ pub enum Section {
     Memory,
     /// Lateness and cost of waiting for confirmations.
     Waiting,
+    /// Coming back after kill -9.
+    Resume,
+    /// How soon a cancel is answered.
+    Cancel,
 }
 
 impl Section {
-    const ALL: [(&'static str, Self); 4] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("breath", Self::Breath),
         ("steps", Self::Steps),
         ("memory", Self::Memory),
         ("waiting", Self::Waiting),
+        ("resume", Self::Resume),
+        ("cancel", Self::Cancel),
     ];
 }
 

@@ -1,10 +1,10 @@
-//! The real binary as a process of its own, configured by environment as an operator would, on a fresh SQLite file.
+//! The real binary as a process of its own, configured by environment as an operator would, on a SQLite file.
 //! It is killed when dropped.
 
 use std::{
     fs::File,
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -24,6 +24,9 @@ const KEY: &str = "sk_benchmark";
 /// How many requests submit batches at once.
 const SUBMITTERS: u32 = 16;
 
+/// How many connections are kept open to it.
+const CONNECTIONS: usize = 64;
+
 /// How long a start may take.
 const START: Duration = Duration::from_secs(20);
 
@@ -36,12 +39,19 @@ const REST_WITHIN: Duration = Duration::from_secs(60);
 /// A running daemon.
 pub struct Daemon {
     child: Child,
+    /// When the process was started.
+    pub started: std::time::Instant,
     url: String,
     client: Client,
 }
 
+/// Where the database of a daemon in this folder is.
+pub fn database(folder: &Path) -> PathBuf {
+    folder.join("storyclip.db")
+}
+
 impl Daemon {
-    /// Starts it on a fresh database in this folder, with the stand-in at this URL and these settings beside.
+    /// Starts it on the database in this folder, fresh or left by another, with the stand-in at this URL and these settings beside.
     pub async fn start(folder: &Path, stand_in: &str, settings: &[(&str, &str)]) -> Outcome<Self> {
         // A port that was free a moment ago: the daemon says no other than in its log.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -52,12 +62,15 @@ impl Daemon {
                 command.env_remove(name);
             }
         }
+        let log = File::create(folder.join("log"))?;
+        let client = storyclip::providers::http_client(&format!("http://{address}"), CONNECTIONS)?;
+        let started = std::time::Instant::now();
         let child = command
             .arg("serve")
             .env("STORYCLIP_LISTEN", address.to_string())
             .env(
                 "STORYCLIP_DATABASE_URL",
-                format!("sqlite://{}", folder.join("storyclip.db").display()),
+                format!("sqlite://{}", database(folder).display()),
             )
             .env("STORYCLIP_API_KEYS", format!("bench:{KEY}:publish+read"))
             .env("STORYCLIP_METRICOOL_URL", stand_in)
@@ -66,12 +79,13 @@ impl Daemon {
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(folder.join("log"))?)
+            .stderr(log)
             .spawn()?;
         let daemon = Self {
             child,
+            started,
             url: format!("http://{address}"),
-            client: storyclip::providers::http_client(&format!("http://{address}"), SUBMITTERS as usize)?,
+            client,
         };
         daemon.ready(folder).await?;
         Ok(daemon)
@@ -96,27 +110,53 @@ impl Daemon {
         Process(self.child.id())
     }
 
-    /// Submits this many batches of so many clips; batch n goes to brand n, from 1.
-    pub async fn submit(&self, batches: u32, clips: u32) -> Outcome<()> {
+    /// kill -9, and no more than that.
+    pub fn kill(mut self) -> Outcome<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Submits this many batches of so many clips and gives their ids; batch n goes to brand n, from 1.
+    pub async fn submit(&self, batches: u32, clips: u32) -> Outcome<Vec<String>> {
         let next = Arc::new(AtomicU32::new(1));
         let mut tasks = Vec::new();
         for _ in 0..SUBMITTERS {
             let (next, client, url) = (next.clone(), self.client.clone(), self.url.clone());
             tasks.push(tokio::spawn(async move {
+                let mut ids = Vec::new();
                 loop {
                     let batch = next.fetch_add(1, Ordering::Relaxed);
                     if batch > batches {
-                        return Ok(());
+                        return Ok(ids);
                     }
-                    submit_one(&client, &url, batch, clips).await?;
+                    ids.push(submit_one(&client, &url, batch, clips).await?);
                 }
             }));
         }
+        let mut all = Vec::new();
         for task in tasks {
-            task.await?
-                .map_err(|error: Box<dyn std::error::Error + Send + Sync>| error)?;
+            let ids: Outcome<Vec<String>> = task.await?;
+            all.extend(ids?);
         }
-        Ok(())
+        Ok(all)
+    }
+
+    /// Cancels a batch and gives how long the answer took.
+    pub async fn cancel(&self, batch: &str) -> Outcome<Duration> {
+        let request = self
+            .client
+            .post(format!("{}/api/metricool/batch/{batch}/cancel", self.url));
+        let asked = Instant::now();
+        let answer = request.header("X-API-Key", KEY).send().await?;
+        let (status, body) = (answer.status(), answer.bytes().await?);
+        let took = asked.elapsed();
+        let body: Value = serde_json::from_slice(&body)?;
+        if status.is_success() && body["status"] == "cancelled" {
+            Ok(took)
+        } else {
+            Err(format!("a cancel was answered with {status}: {body}").into())
+        }
     }
 
     /// Waits until it has nothing to do but what its timers bring, told by the processor time it uses.
@@ -133,7 +173,7 @@ impl Daemon {
     }
 }
 
-async fn submit_one(client: &Client, url: &str, batch: u32, clips: u32) -> Outcome<()> {
+async fn submit_one(client: &Client, url: &str, batch: u32, clips: u32) -> Outcome<String> {
     let posts: Vec<Value> = (1..=clips)
         .map(|clip| json!({"id": format!("clip_{clip}"), "url": format!("https://cdn.example/stories/{batch}/{clip}.mp4")}))
         .collect();
@@ -144,7 +184,13 @@ async fn submit_one(client: &Client, url: &str, batch: u32, clips: u32) -> Outco
     let request = client.post(format!("{url}/api/metricool/publish/stories"));
     let answer = request.header("X-API-Key", KEY).json(&body).send().await?;
     match answer.status().as_u16() {
-        202 => Ok(()),
+        202 => {
+            let body: Value = answer.json().await?;
+            Ok(body["batchId"]
+                .as_str()
+                .ok_or("an answer without a batchId")?
+                .to_owned())
+        }
         status => Err(format!("a batch was answered with {status}: {}", answer.text().await?).into()),
     }
 }

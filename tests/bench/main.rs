@@ -1,5 +1,5 @@
-//! The benchmark: `cargo bench --bench publish [-- --quick] [SECTION…]` with the sections `breath`, `steps`, `memory` and
-//! `waiting`; without any, all of them.
+//! The benchmark: `cargo bench --bench publish [-- --quick] [SECTION…]` with the sections `breath`, `steps`, `memory`,
+//! `waiting`, `resume` and `cancel`; without any, all of them.
 //!
 //! It runs the real release binary as a process of its own against an instant stand-in for Metricool and sets each figure
 //! beside its limit, taken in the same run: fsyncs of the same disk, a bare HTTP loop against the same stand-in. Progress
@@ -9,11 +9,13 @@
 mod arguments;
 mod bare_loop;
 mod breath;
+mod cancel;
 mod daemon;
 mod fsync;
 mod machine;
 mod memory;
 mod process;
+mod resume;
 mod samples;
 mod stand_in;
 mod steps;
@@ -103,6 +105,8 @@ async fn run(setting: &Setting, sections: &[Section]) -> Outcome<Table> {
             Section::Steps => steps::run(setting, &mut table).await?,
             Section::Memory => memory::run(setting, &mut table).await?,
             Section::Waiting => waiting::run(setting, &mut table).await?,
+            Section::Resume => resume::run(setting, &mut table).await?,
+            Section::Cancel => cancel::run(setting, &mut table).await?,
         }
     }
     table.load(machine::load());

@@ -28,9 +28,18 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident(self) -> Outcome<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The most that was ever resident, in bytes.
+    pub fn peak(self) -> Outcome<u64> {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(self, field: &str) -> Outcome<u64> {
         let text = fs::read_to_string(format!("/proc/{}/status", self.0))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.ok_or("no VmRSS")?.trim().trim_end_matches(" kB");
+        let line = text.lines().find_map(|line| line.strip_prefix(field));
+        let kib = line.ok_or("no such field")?.trim().trim_end_matches(" kB");
         Ok(kib.parse::<u64>()? * 1_024)
     }
 }

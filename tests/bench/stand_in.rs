@@ -31,6 +31,9 @@ pub trait Script: Send + Sync + 'static {
 
     /// A status request arrived; whether the post is live. The answer leaves when this returns.
     fn live(&self, brand: u32, arrived: Instant) -> bool;
+
+    /// A request of any kind arrived that names a brand.
+    fn asked(&self, _brand: u32, _arrived: Instant) {}
 }
 
 /// A running stand-in.
@@ -130,6 +133,9 @@ async fn answer<S: Script>(State(world): State<Arc<World<S>>>, request: Request)
     let Ok(Query(params)) = Query::<Params>::try_from_uri(&parts.uri) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
+    if let Some(brand) = params.blog_id {
+        world.script.asked(brand, arrived);
+    }
     let brand = params.blog_id.unwrap_or_default();
     match (&parts.method, parts.uri.path()) {
         (&Method::POST, POSTS) => {

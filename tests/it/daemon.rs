@@ -18,6 +18,7 @@ mod process;
 mod promises;
 mod queries;
 mod resolving;
+mod retrying;
 mod stage;
 mod stopping;
 mod tenants;

@@ -13,6 +13,7 @@ mod drains;
 mod failures;
 mod ledger;
 mod proxy;
+mod snapshots;
 mod sqlite_file;
 mod unreadable;
 
@@ -53,6 +54,7 @@ contract! {
     commands: every_wish_comes_back, a_detail_that_cannot_be_read_holds_up_nobody,
         a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs, a_ruling_and_the_restarts_are_kept;
     counts: counts_are_those_of_the_rows;
+    snapshots: a_snapshot_is_what_was_written;
     unreadable: an_unreadable_batch_holds_up_no_other;
     drains: random_drains_equal_one_by_one;
     failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,

@@ -60,7 +60,7 @@ impl Run {
     pub(super) fn forget_publisher(&mut self) {
         self.work.call = None;
         self.work.preparing.clear();
-        self.work.wants_permit = None;
+        self.work.wants_reservation = None;
     }
 
     /// A new poller watches nothing.

@@ -12,11 +12,10 @@ use crate::{
     error::StoreError,
     events::Event,
     lifecycle::ClipEvent,
-    limiter::Permit,
+    limiter::Reservation,
     messages::{BatchMessage, PublisherMessage},
     model::{Batch, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
-    schedule::LEASE_MARGIN,
     work::Call,
 };
 
@@ -42,7 +41,7 @@ pub(super) struct Draft {
     /// When the batch is to be claimed again after a release.
     pub(super) wake_at: Option<Timestamp>,
     /// The create call that leaves when it is durable.
-    pub(super) create: Option<(Call, Permit)>,
+    pub(super) create: Option<(Call, Reservation)>,
     ready: Option<PublisherMessage>,
 }
 
@@ -77,7 +76,6 @@ impl Run {
         if self.draft.is_empty() {
             return Ok(true);
         }
-        let began = self.context.now();
         let mut change = Arc::new(self.change());
         let mut moves = 0;
         let mut failures = 0;
@@ -110,21 +108,17 @@ impl Run {
             }
         }
         let (release, create) = (self.draft.release, self.draft.create.take());
+        self.batch.wake_at = change.head.wake_at;
         self.draft = Draft {
             released: release,
             ..Draft::default()
         };
-        if let Some((call, permit)) = create {
-            if self.context.now().since(began) > LEASE_MARGIN {
-                // Absence is counted from the intent: a call that leaves long after it could outlive the search for it.
-                myself.cast(BatchMessage::Created(call, None))?;
-                return Ok(true);
-            }
+        if let Some((call, reservation)) = create {
             let clip = self.clip(call.clip)?;
             let (Some(request), Some(intent)) = (clip.request.clone(), clip.intent_at) else {
                 return Err("a create call without a request".into());
             };
-            self.draft.ready = Some(PublisherMessage::Create(call, request, intent, permit));
+            self.draft.ready = Some(PublisherMessage::Create(call, request, intent, reservation));
         }
         if !as_planned {
             myself.cast(BatchMessage::Wake)?;
@@ -212,6 +206,7 @@ impl Run {
         } else {
             Some(batch.wake_at.unwrap_or(now))
         };
+        let wake_stays = !draft.release && batch.wake_at.is_some();
         Change {
             batch: batch.id.clone(),
             tenant: batch.tenant.clone(),
@@ -225,6 +220,7 @@ impl Run {
                 error: batch.error.clone(),
                 totals: self.totals(),
                 wake_at,
+                wake_stays,
                 started_at: batch.started_at,
                 completed_at: batch.completed_at,
                 restarts: batch.restarts,

@@ -97,6 +97,7 @@ impl Run {
     }
 
     fn published(&mut self, call: Call, network_post_id: Option<Arc<str>>, permalink: Option<Arc<str>>) -> Outcome {
+        self.context.limiter.published(&self.batch.account);
         let write = AttemptWrite {
             outcome_at: Some(self.context.now()),
             verdict: Some(AttemptVerdict::Published),
@@ -121,22 +122,19 @@ impl Run {
             let retry_at = self.retry_at(call.clip, call.attempt)?;
             return self.apply(call.clip, ClipEvent::Errored { trouble, retry_at });
         }
-        match failure.kind {
-            FailureKind::Connection | FailureKind::Passing if going_on => {
-                if failure.kind == FailureKind::Connection {
-                    self.context.limiter.park_brand(&self.batch.account);
+        let retry_at = match failure.kind {
+            FailureKind::Connection => {
+                self.context.limiter.connection_lost(&self.batch.account);
+                if going_on {
+                    // Not the clip's fault: it waits for its account and spends no retry.
+                    return self.park_because(call.clip, disconnected(&failure.detail));
                 }
-                let retry_at = self.retry_at(call.clip, call.attempt)?;
-                self.apply(call.clip, ClipEvent::Errored { trouble, retry_at })
+                None
             }
-            FailureKind::Permanent | FailureKind::Passing | FailureKind::Connection => self.apply(
-                call.clip,
-                ClipEvent::Errored {
-                    trouble,
-                    retry_at: None,
-                },
-            ),
-        }
+            FailureKind::Passing if going_on => self.retry_at(call.clip, call.attempt)?,
+            FailureKind::Passing | FailureKind::Permanent => None,
+        };
+        self.apply(call.clip, ClipEvent::Errored { trouble, retry_at })
     }
 
     fn on_late_look(&mut self, look: Look) -> Outcome {
@@ -151,6 +149,9 @@ impl Run {
                 permalink,
             }) => self.published(call, network_post_id, permalink),
             Ok(Reading::Failed(failure)) => {
+                if failure.kind == FailureKind::Connection {
+                    self.context.limiter.connection_lost(&self.batch.account);
+                }
                 let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
                 self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
                 self.apply(
@@ -193,4 +194,10 @@ impl Run {
         self.context.bell.tick(&self.batch, body);
         Ok(())
     }
+}
+
+/// The reason shown while a brand's connection to its network is gone.
+fn disconnected(detail: &str) -> Trouble {
+    let message = format!("the network refuses this account: reconnect it, the work goes on by itself ({detail})");
+    Trouble::new(code::ACCOUNT_UNAUTHORIZED, message)
 }

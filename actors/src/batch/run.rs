@@ -12,7 +12,7 @@ use crate::{
     context::Context,
     events,
     lifecycle::{self, ClipEvent},
-    limiter::{Permit, Priority},
+    limiter::Reservation,
     messages::{BatchMessage, PollerMessage, PublisherMessage},
     model::{Batch, BatchStatus, Clip, ClipStatus, Command, Request, Timestamp, Totals},
     plan::{Act, Plan, View, plan},
@@ -36,7 +36,7 @@ pub struct Run {
     pub(super) work: Work,
     pub(super) draft: Draft,
     pub(super) children: Children,
-    pub(super) permit: Option<(u32, Permit)>,
+    pub(super) reservation: Option<(u32, Reservation)>,
     pub(super) loaded_at: Timestamp,
     pub(super) draining: bool,
     /// Who waits to hear that a command is applied.
@@ -61,7 +61,7 @@ impl Run {
             work: Work::default(),
             draft: Draft::default(),
             children,
-            permit: None,
+            reservation: None,
             loaded_at,
             draining: false,
             replies: Vec::new(),
@@ -124,16 +124,16 @@ impl Run {
             if self.draining {
                 continue;
             }
-            if let Some(permit) = self.permit_for(index) {
-                self.intend(index, permit)?;
+            if let Some(reservation) = self.reservation_for(index) {
+                self.intend(index, reservation)?;
             } else {
-                self.work.wants_permit = Some(index);
-                asked.push(PublisherMessage::Permit(index));
+                self.work.wants_reservation = Some(index);
+                asked.push(PublisherMessage::Reserve(index));
             }
             plan = self.settle_rows()?;
         }
-        // A permit that came for nothing (its account was refused meanwhile) is somebody else's place.
-        self.permit = None;
+        // A reservation that came for nothing (its account was refused meanwhile) is somebody else's.
+        self.reservation = None;
         self.draft.release = plan.rest && !self.draining;
         self.draft.wake_at = plan.wake_at;
         if !self.commit(myself).await? {
@@ -179,15 +179,15 @@ impl Run {
         }
     }
 
-    fn permit_for(&mut self, index: u32) -> Option<Permit> {
-        match self.permit.take() {
-            Some((clip, permit)) if clip == index => Some(permit),
-            Some(_) | None => self.context.limiter.try_acquire(&self.batch.account, Priority::Create),
+    fn reservation_for(&mut self, index: u32) -> Option<Reservation> {
+        match self.reservation.take() {
+            Some((clip, reservation)) if clip == index => Some(reservation),
+            Some(_) | None => self.context.limiter.try_reserve(&self.batch.account),
         }
     }
 
     /// Decides the exact request; it is durable before the create call leaves.
-    fn intend(&mut self, index: u32, permit: Permit) -> Result<(), ActorProcessingErr> {
+    fn intend(&mut self, index: u32, reservation: Reservation) -> Result<(), ActorProcessingErr> {
         let now = self.context.now();
         let Some(at) = self.work.media.iter().position(|(clip, _)| *clip == index) else {
             return Err(format!("clip {index} has no media to send").into());
@@ -211,7 +211,7 @@ impl Run {
             ..AttemptWrite::default()
         };
         self.draft.attempts.push(attempt);
-        self.draft.create = Some((call, permit));
+        self.draft.create = Some((call, reservation));
         self.work.call = Some(call);
         self.work.search = None;
         Ok(())

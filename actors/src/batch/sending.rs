@@ -1,4 +1,4 @@
-//! What the answers to sending a clip mean: the permit, the media, the create call.
+//! What the answers to sending a clip mean: the reservation, the media, the create call.
 //!
 //! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{ProviderError, Refused, Verdict},
     lifecycle::ClipEvent,
-    limiter::Permit,
+    limiter::Reservation,
     model::{BatchStatus, ClipStatus, PostRef, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite},
     schedule,
@@ -21,10 +21,10 @@ use crate::{
 };
 
 impl Run {
-    pub(super) fn on_permit(&mut self, index: u32, permit: Result<Permit, Refused>) -> Outcome {
-        self.work.wants_permit = None;
-        match permit {
-            Ok(permit) => self.permit = Some((index, permit)),
+    pub(super) fn on_reserved(&mut self, index: u32, reservation: Result<Reservation, Refused>) -> Outcome {
+        self.work.wants_reservation = None;
+        match reservation {
+            Ok(reservation) => self.reservation = Some((index, reservation)),
             Err(refused) if self.is_waiting_to_be_sent(index)? => return self.park(index, refused),
             Err(_) => {}
         }

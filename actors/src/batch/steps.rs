@@ -43,7 +43,11 @@ impl Run {
 
     /// The clip waits for its account; the batch says why, unless it rests for a reason of its own.
     pub(super) fn park(&mut self, index: u32, refused: Refused) -> Result<(), ActorProcessingErr> {
-        let trouble = unauthorized(refused);
+        self.park_because(index, unauthorized(refused))
+    }
+
+    /// The same with the reason in the network's own words. A batch that waits for a person keeps its own reason.
+    pub(super) fn park_because(&mut self, index: u32, trouble: Trouble) -> Result<(), ActorProcessingErr> {
         if self.batch.status == BatchStatus::Processing {
             self.batch.error = Some(trouble.clone());
             self.draft.head = true;

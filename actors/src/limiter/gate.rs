@@ -1,6 +1,6 @@
 //! Whether calls of a token, or of one of its brands, may go. The limiter asks and tells; nothing waits in here.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     error::Refused,
@@ -41,6 +41,8 @@ impl Closed {
 pub(super) struct Gates {
     token: Option<Closed>,
     brands: HashSet<AccountId>,
+    /// How often in a row a brand's connection was found lost by publishing.
+    losses: HashMap<AccountId, u32>,
 }
 
 impl Gates {
@@ -86,5 +88,17 @@ impl Gates {
 
     pub(super) fn open_brand(&mut self, account: &AccountId) {
         self.brands.remove(account);
+    }
+
+    /// Its network refuses the brand once more; how often it did in a row.
+    pub(super) fn count_loss(&mut self, account: &AccountId) -> u32 {
+        let losses = self.losses.entry(account.clone()).or_default();
+        *losses = losses.saturating_add(1);
+        *losses
+    }
+
+    /// Its network published something of the brand.
+    pub(super) fn forget_losses(&mut self, account: &AccountId) {
+        self.losses.remove(account);
     }
 }

@@ -68,6 +68,8 @@ pub struct Script {
     /// So does every credential check.
     pub unreadable_checks: bool,
     pub failures: VecDeque<Option<PublishFailure>>,
+    /// How long after its slot a post that fails says so.
+    pub fails_after: Duration,
     /// Nobody can connect: certainly nothing happened.
     pub down: bool,
     /// Every call is answered 503: a create may have happened.
@@ -116,6 +118,7 @@ impl Network {
             unreadable_looks: 0,
             unreadable_checks: false,
             failures: VecDeque::new(),
+            fails_after: Duration::ZERO,
             down: false,
             unavailable: false,
             token_refused: false,
@@ -207,7 +210,10 @@ impl Network {
 
     fn read(&self, post: &PostRef) -> Reading {
         let now = self.clock.now();
-        let hidden = self.script().hidden;
+        let (hidden, fails_after) = {
+            let script = self.script();
+            (script.hidden, script.fails_after)
+        };
         let posts = lock(&self.posts);
         let Some(found) = posts
             .iter()
@@ -216,7 +222,7 @@ impl Network {
             return Reading::Missing;
         };
         match &found.failure {
-            Some(failure) if now >= found.request.slot => Reading::Failed(failure.clone()),
+            Some(failure) if now >= found.request.slot + fails_after => Reading::Failed(failure.clone()),
             _ if found.is_live(now) => Reading::Published {
                 network_post_id: Some(format!("fb_{}", found.id).into()),
                 permalink: Some(format!("https://facebook.example/{}", found.id).into()),

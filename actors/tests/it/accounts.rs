@@ -5,7 +5,6 @@ use std::time::Duration;
 use storyclip_actors::{
     error::{Refused, Verdict},
     model::{BatchStatus, ClipStatus, Speed},
-    ports::{FailureKind, PublishFailure},
     testing::{Fault, NewBatch, Script},
 };
 
@@ -193,24 +192,4 @@ async fn a_check_that_is_answered_unreadably_opens_the_gate() {
     world
         .wait_status(&batch, Duration::from_secs(300), BatchStatus::Completed)
         .await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_connection_that_is_lost_at_every_publishing_spends_retries() {
-    let world = world().await;
-    let lost = PublishFailure {
-        kind: FailureKind::Connection,
-        detail: "reconnect".into(),
-    };
-    world.network.script().failures.extend(vec![Some(lost); 20]);
-    let batch = world.submit(NewBatch::of("b", 1));
-    world.wait_clip(&batch, LONG, 1, ClipStatus::Queued).await;
-    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
-    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed]);
-    let creates = world.network.calls("create");
-    assert_eq!(creates.len(), 3);
-    assert!(
-        creates[1].since(creates[0]) >= Duration::from_secs(60),
-        "the brand was parked"
-    );
 }

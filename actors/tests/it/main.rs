@@ -11,6 +11,7 @@ mod limiter;
 mod order;
 mod pause;
 mod resolve;
+mod retries;
 mod retry;
 mod uncertain;
 

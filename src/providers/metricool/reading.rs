@@ -1,94 +1,20 @@
-//! What Metricool's word about a post means: live, failed, or not final; and what a failure allows.
+//! What Metricool's word about a post means: live, failed (`failures` has what that allows), or not final.
 //!
 //! Called for every status answer and every entry of a listing. Pure: the same answer always reads the same.
 
 use storyclip_actors::{
     model::Network,
-    ports::{FailureKind, PublishFailure, Reading},
+    ports::{PublishFailure, Reading},
 };
 
 use super::{
+    failures,
     loose::Loose,
     wire::{Post, ProviderStatus},
 };
 
 /// Longest provider text that is kept, in characters.
 const DETAIL_MAX: usize = 300;
-
-/// Texts of `detailedStatus`, in lower case, and what they allow; the first that occurs decides. Metricool documents
-/// none of them, so the rows are words rather than sentences, and a text without any of them is passing.
-const FAILURES: &[(FailureKind, &[&str])] = &[
-    (
-        FailureKind::Connection,
-        &[
-            "reconnect",
-            "token",
-            "oauth",
-            "session has expired",
-            "session expired",
-            "session has been invalidated",
-            "not connected",
-            "no longer connected",
-            "connection expired",
-            "connection for blog",
-            "permission",
-            "not authorized",
-            "unauthorized",
-            "password",
-            "log in",
-            "login",
-            "checkpoint",
-        ],
-    ),
-    (
-        FailureKind::Passing,
-        &[
-            "timeout",
-            "timed out",
-            "temporar",
-            "try again",
-            "rate limit",
-            "too many",
-            "limit reached",
-            "unavailable",
-            "connection reset",
-            "internal error",
-            "server error",
-            "unexpected error",
-        ],
-    ),
-    (
-        FailureKind::Permanent,
-        &[
-            "media",
-            "image",
-            "video",
-            "photo",
-            "file",
-            "format",
-            "aspect ratio",
-            "resolution",
-            "duration",
-            "codec",
-            "mp4",
-            "privacy",
-            "validat",
-            "invalid",
-            "unsupported",
-            "not supported",
-            "not allowed",
-            "must ",
-            "required",
-            "too long",
-            "too large",
-            "policy",
-            "policies",
-            "guidelines",
-            "copyright",
-            "spam",
-        ],
-    ),
-];
 
 /// The kinds of word a status can be. Any word but the four known ones means "not final".
 enum Word {
@@ -126,10 +52,10 @@ fn reading(status: &str, id: &Loose, url: &Loose, detail: &Loose) -> Reading {
             permalink: url.text().map(Into::into),
         },
         Word::Failed => {
-            let detail = bounded(detail.text().unwrap_or(status));
+            let said = detail.text().unwrap_or(status);
             Reading::Failed(PublishFailure {
-                kind: classify(&detail),
-                detail,
+                kind: failures::classify(said),
+                detail: bounded(said),
             })
         }
         Word::Pending => Reading::Pending(bounded(status)),
@@ -162,14 +88,6 @@ fn is(provider: &ProviderStatus, network: Network) -> bool {
         .is_some_and(|name| name.eq_ignore_ascii_case(network.as_str()))
 }
 
-fn classify(detail: &str) -> FailureKind {
-    let detail = detail.to_lowercase();
-    let row = FAILURES
-        .iter()
-        .find(|(_, texts)| texts.iter().any(|text| detail.contains(text)));
-    row.map_or(FailureKind::Passing, |(kind, _)| *kind)
-}
-
 /// A provider's text on one line, at most 300 characters.
 pub(super) fn bounded(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -182,6 +100,8 @@ pub(super) fn bounded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+
+    use storyclip_actors::ports::FailureKind;
 
     use super::*;
 
@@ -244,48 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_classified_row_by_row() {
-        for (detail, kind) in [
-            (
-                "Please reconnect the page in Metricool and try again",
-                FailureKind::Connection,
-            ),
-            (
-                "Error validating access token: Session has expired",
-                FailureKind::Connection,
-            ),
-            ("There is no facebook connection for blog: 123", FailureKind::Connection),
-            ("(#200) Permissions error", FailureKind::Connection),
-            ("The user must log in first", FailureKind::Connection),
-            ("Could not download the media: read timed out", FailureKind::Passing),
-            ("Application request limit reached", FailureKind::Passing),
-            (
-                "An unexpected error has occurred. Please retry your request later.",
-                FailureKind::Passing,
-            ),
-            ("The service is temporarily unavailable", FailureKind::Passing),
-            ("Something nobody has seen before", FailureKind::Passing),
-            ("ERROR", FailureKind::Passing),
-            ("Error validating MP4", FailureKind::Permanent),
-            (
-                "Publish Tiktok video error: does not specified privacy options",
-                FailureKind::Permanent,
-            ),
-            ("The media could not be fetched", FailureKind::Permanent),
-            ("Invalid aspect ratio 1:1", FailureKind::Permanent),
-            ("Unsupported format: image/webp", FailureKind::Permanent),
-        ] {
-            assert_eq!(classify(detail), kind, "{detail}");
-        }
-    }
-
-    #[test]
-    fn every_row_of_the_table_can_be_reached() {
-        for (kind, texts) in FAILURES {
-            for text in *texts {
-                assert_eq!(classify(&text.to_uppercase()), *kind, "{text}");
-            }
-        }
+    fn a_failure_keeps_its_text_short_and_is_judged_by_all_of_it() {
+        let long = format!("{} (#190)", "no word that is known ".repeat(40));
+        let body =
+            serde_json::json!({"providers": [{"network": "facebook", "status": "ERROR", "detailedStatus": long}]});
+        let Reading::Failed(failure) = read(body) else {
+            panic!("an ERROR is a failure")
+        };
+        assert_eq!(failure.kind, FailureKind::Connection);
+        assert!(failure.detail.ends_with('…'));
+        let Reading::Failed(failure) = read(serde_json::json!({"status": "ERROR"})) else {
+            panic!("an ERROR is a failure")
+        };
+        assert_eq!((failure.kind, failure.detail.as_str()), (FailureKind::Passing, "ERROR"));
     }
 
     #[test]

@@ -132,6 +132,7 @@ impl Runner {
                 error: self.batch.error.clone(),
                 totals: Totals::of(&self.clips),
                 wake_at: Some(START_AT),
+                wake_stays: false,
                 started_at: Some(START_AT),
                 restarts: self.batch.restarts,
                 completed_at: self.batch.status.is_finished().then_some(START_AT),

@@ -268,6 +268,7 @@ pub fn step(snapshot: &Snapshot) -> Change {
             error: None,
             totals: Totals::of(&snapshot.clips),
             wake_at: batch.wake_at,
+            wake_stays: false,
             started_at: batch.started_at,
             completed_at: None,
             restarts: batch.restarts,

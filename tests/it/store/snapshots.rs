@@ -1,0 +1,83 @@
+//! What an actor is given when its batch is taken: every column as it was written, whatever is in it.
+
+use std::sync::Arc;
+
+use storyclip::store::NewClip;
+use storyclip_actors::{
+    model::{ClipStatus, PostRef, Totals, Trouble},
+    ports::{AttemptWrite, Claim, ClipWrite, Store as _},
+};
+
+use super::bench::{Bench, at, batch, node, request, step};
+
+const HOSTILE: &str = "\"quotes\" \\ \u{1}\n\u{2028} é🎬 '; DROP TABLE publish_batches; -- $1 ? {} null ,[1]";
+
+pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
+    let mut new = batch("b1", 0);
+    new.user = HOSTILE.into();
+    new.account = "5372118".into();
+    new.clips = (1..=12)
+        .map(|n| NewClip {
+            id: format!("{n} {HOSTILE}"),
+            url: format!("https://cdn.example/{n}?{HOSTILE}"),
+            title: None,
+            text: String::new(),
+        })
+        .collect();
+    bench.store.create_batch(new).await.unwrap();
+    let mut snapshot = bench.take("b1").await;
+    let ids: Vec<_> = snapshot
+        .clips
+        .iter()
+        .map(|clip| (clip.index, clip.id.to_string()))
+        .collect();
+    let expected: Vec<_> = (1..=12).map(|n| (n, format!("{n} {HOSTILE}"))).collect();
+    assert_eq!(ids, expected, "in the order of their indexes");
+
+    // A clip of which every column is set, and one beside it of which hardly any is.
+    let mut clip = snapshot.clips[1].clone();
+    clip.status = ClipStatus::WaitingConfirmation;
+    (clip.attempt, clip.retries, clip.late_looks) = (3, 2, 1);
+    clip.post = Some(PostRef {
+        id: "300000001".into(),
+        uuid: Some("-9223372036854775808".into()),
+    });
+    clip.network_post_id = Some(HOSTILE.into());
+    clip.permalink = Some("https://facebook.example/1".into());
+    clip.error = Some(Trouble::new("PROVIDER_ERROR", HOSTILE));
+    clip.next_attempt_at = Some(at(1));
+    clip.uploaded_at = Some(at(2));
+    clip.published_at = Some(at(3));
+    clip.timed_out_at = Some(at(4));
+    clip.intent_at = Some(at(5));
+    clip.request = Some(request(HOSTILE, at(60)));
+    snapshot.clips[1] = clip.clone();
+    let mut change = step(&snapshot);
+    change.head.error = Some(Trouble::new("CLIP_HELD", HOSTILE));
+    change.head.totals = Totals::of(&snapshot.clips);
+    change.head.wake_at = Some(at(99));
+    change.attempts.push(AttemptWrite {
+        clip: 2,
+        attempt: 3,
+        request: clip.request.clone(),
+        intent_at: clip.intent_at,
+        post: clip.post.clone(),
+        ..AttemptWrite::default()
+    });
+    change.clips.push(ClipWrite {
+        expected: ClipStatus::Pending,
+        clip,
+    });
+    bench.store.commit(Arc::new(change.clone())).await.unwrap();
+
+    bench.store.release_all(&node("n1")).await.unwrap();
+    let claim = Claim::Named("b1".into());
+    let taken = bench.store.claim(&node("n2"), claim, at(100), at(115)).await.unwrap();
+    let [again] = &taken[..] else {
+        panic!("it is taken: {taken:?}")
+    };
+    snapshot.batch.epoch += 1;
+    snapshot.batch.error = change.head.error;
+    snapshot.batch.wake_at = change.head.wake_at;
+    assert_eq!(format!("{again:#?}"), format!("{snapshot:#?}"));
+}
