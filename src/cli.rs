@@ -5,6 +5,7 @@
 
 mod batches;
 mod client;
+mod command;
 mod demo;
 mod error;
 mod event;
@@ -47,7 +48,7 @@ struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Client options")]
 struct Connection {
-    /// Where the daemon is, for publish, watch and batches.
+    /// Where the daemon is, for all commands but serve, demo, sandbox and config.
     #[arg(
         long,
         global = true,
@@ -90,6 +91,21 @@ enum Command {
     /// List the batches that are scheduled, at work or paused.
     #[command(after_help = help::BATCHES)]
     Batches(batches::Batches),
+    /// Start no further clip of a batch until it is resumed.
+    #[command(after_help = help::PAUSE)]
+    Pause(command::OfBatch),
+    /// Let a paused batch go on.
+    #[command(after_help = help::RESUME)]
+    Resume(command::OfBatch),
+    /// Start no further clip of a batch and take back what is not yet on its way.
+    #[command(after_help = help::CANCEL)]
+    Cancel(command::OfBatch),
+    /// Try failed clips of a batch again, after asking what became of their old posts.
+    #[command(after_help = help::RETRY)]
+    Retry(command::Retry),
+    /// Decide about a held clip: adopt a post, send it again, or drop it.
+    #[command(after_help = help::RESOLVE)]
+    Resolve(command::Resolve),
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -151,6 +167,11 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Publish(publish) => publish.run(&cli.connection).await,
         Command::Watch { batch } => watch::run(&cli.connection, &batch).await,
         Command::Batches(batches) => batches.run(&cli.connection).await,
+        Command::Pause(of_batch) => of_batch.run("pause", &cli.connection).await,
+        Command::Resume(of_batch) => of_batch.run("resume", &cli.connection).await,
+        Command::Cancel(of_batch) => of_batch.run("cancel", &cli.connection).await,
+        Command::Retry(retry) => retry.run(&cli.connection).await,
+        Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Config { defaults: true } => Output.text(DEFAULTS),
         Command::Config { defaults: false } => {
             let config = Config::load(cli.config.as_deref())?;

@@ -93,6 +93,20 @@ impl Client {
         self.read(self.send(request).await?).await
     }
 
+    /// POST of a JSON text to a path of a batch, whose parts may have any characters.
+    pub(super) async fn command(&self, path: &[&str], body: String) -> Result<Answer, CliError> {
+        let mut url = Url::parse(&self.base).map_err(|_| CliError::Url(self.url.clone()))?;
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments
+                .pop_if_empty()
+                .extend(["api", "metricool", "batch"])
+                .extend(path),
+            Err(()) => return Err(CliError::Url(self.url.clone())),
+        };
+        let request = self.http.post(url).header("content-type", "application/json");
+        self.read(self.send(request.body(body).timeout(CALL)).await?).await
+    }
+
     /// The live events of a batch after this one.
     pub(super) async fn stream(&self, batch: &str, last_event_id: &str) -> Result<Response, CliError> {
         let request = self

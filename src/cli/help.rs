@@ -6,6 +6,7 @@ Examples:
   storyclip serve                        run the daemon (settings: storyclip config)
   storyclip publish clips.json --watch   publish a batch and follow it
   storyclip batches --user u1            what is under way
+  storyclip resolve BATCH 3 retry        decide about a clip that is held
 
 Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 the batch ended \
 without every clip being published.";
@@ -52,6 +53,46 @@ pub(super) const BATCHES: &str = "\
 Examples:
   storyclip batches --user u1
   storyclip batches --json      the whole tenant (needs a key with the scope admin)";
+
+pub(super) const PAUSE: &str = "\
+Example:
+  storyclip pause batch_1761725644409_k3f9a1c2z
+
+A clip that is on its way is followed to its end; what is live stays live. Pausing again changes nothing.";
+
+pub(super) const RESUME: &str = "\
+Example:
+  storyclip resume batch_1761725644409_k3f9a1c2z
+
+Whatever paused it: a person, a failed clip under the policy hold (the batch goes on past it), or an actor that \
+kept failing. A clip that is held may pause it again at once: decide about it with storyclip resolve.";
+
+pub(super) const CANCEL: &str = "\
+Example:
+  storyclip cancel batch_1761725644409_k3f9a1c2z
+
+No clip starts any more. A post is taken back where the network surely has not begun with it, else it is followed \
+to its end; what is live stays live. A cancelled batch cannot be resumed.";
+
+pub(super) const RETRY: &str = "\
+Examples:
+  storyclip retry batch_1761725644409_k3f9a1c2z        every failed clip
+  storyclip retry batch_1761725644409_k3f9a1c2z 3 5    these two
+
+Nothing is sent twice: the network is asked about the old post first. Live: the clip is published and nothing is \
+sent. Failed: it is sent again. Still pending: it stays failed, because it may go live yet. Unknown: it is looked \
+for, and held if nobody can tell. A finished batch goes on for it.";
+
+pub(super) const RESOLVE: &str = "\
+Examples:
+  storyclip resolve batch_1761725644409_k3f9a1c2z 3 adopt 300000001    this post is clip 3
+  storyclip resolve batch_1761725644409_k3f9a1c2z 3 retry              it is not live: send it again
+  storyclip resolve batch_1761725644409_k3f9a1c2z 3 drop               leave it
+
+A clip is held when nobody but a person can tell whether it is live: the answer of the call that publishes was \
+lost, and the network's list does not settle it. Look at the network. If the story is there, adopt its post, \
+whose id the planner shows. If it is surely not there, retry; a wrong retry publishes it twice. What is known \
+about it: GET /api/metricool/batch/BATCH/attempts. Other clips of the batch are not touched.";
 
 pub(super) const CONFIG: &str = "\
 Examples:

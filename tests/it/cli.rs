@@ -57,6 +57,11 @@ fn help_names_every_command_and_shows_no_key() {
         "publish",
         "watch",
         "batches",
+        "pause",
+        "resume",
+        "cancel",
+        "retry",
+        "resolve",
         "config",
         "Examples:",
         "STORYCLIP_URL",
@@ -128,7 +133,18 @@ fn the_printed_defaults_are_a_valid_file_and_an_unknown_key_is_named() {
 
 #[test]
 fn usage_errors_end_with_two() {
-    for args in [&["frobnicate"][..], &["watch"], &["publish"], &[]] {
+    for args in [
+        &["frobnicate"][..],
+        &["watch"],
+        &["publish"],
+        &["pause"],
+        &["retry", "batch_1", "0"],
+        &["resolve", "batch_1", "3"],
+        &["resolve", "batch_1", "0", "drop"],
+        &["resolve", "batch_1", "3", "sing"],
+        &["resolve", "batch_1", "3", "adopt"],
+        &[],
+    ] {
         assert_eq!(storyclip(args).output().unwrap().status.code(), Some(2), "{args:?}");
     }
 }
@@ -138,7 +154,12 @@ fn a_daemon_that_is_not_there_is_named_with_what_to_do() {
     let url = nobody();
     let file = format!("{}/cli-batch.json", env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(&file, "{}").unwrap();
-    for args in [&["batches"][..], &["watch", "batch_1"], &["publish", &file]] {
+    for args in [
+        &["batches"][..],
+        &["watch", "batch_1"],
+        &["publish", &file],
+        &["resolve", "batch_1", "3", "adopt", "300000001"],
+    ] {
         let output = storyclip(args).env("STORYCLIP_URL", &url).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         let text = err(&output);
@@ -249,4 +270,21 @@ fn a_wrong_span_is_a_usage_error() {
     let output = storyclip(&["sandbox", "--confirm-ms", "300..50"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(err(&output).contains("1000..5000"), "{}", err(&output));
+}
+
+#[test]
+fn the_help_of_resolve_teaches_what_held_means_and_what_each_way_does() {
+    let output = storyclip(&["resolve", "--help"]).output().unwrap();
+    assert!(output.status.success());
+    let help = out(&output);
+    for part in [
+        "adopt",
+        "retry",
+        "drop",
+        "nobody but a person can tell",
+        "/attempts",
+        "publishes it twice",
+    ] {
+        assert!(help.contains(part), "{part} is missing:\n{help}");
+    }
 }

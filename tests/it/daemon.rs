@@ -17,6 +17,7 @@ mod postgresql;
 mod process;
 mod promises;
 mod queries;
+mod resolving;
 mod retrying;
 mod stage;
 mod stopping;
