@@ -20,6 +20,7 @@ mod open;
 mod port;
 mod reads;
 mod rows;
+mod schema;
 mod snapshots;
 mod sql;
 mod view;
@@ -42,6 +43,7 @@ use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
 pub use open::{OpenError, Options};
+pub use schema::SchemaError;
 pub use view::{
     AttemptView, BatchView, ClipView, CommitListener, Committed, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
@@ -74,7 +76,7 @@ impl Store {
     pub async fn open(options: &Options, listener: Arc<dyn CommitListener>) -> Result<Self, OpenError> {
         let mut target = open::target(&options.url)?;
         let mut conn = open::connect(target.dialect, &target.options).await?;
-        open::migrate(&mut conn).await?;
+        schema::migrate(&mut conn).await?;
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);

@@ -22,4 +22,5 @@ mod queries;
 mod stage;
 mod stopping;
 mod tenants;
+mod upgrade;
 mod watcher;
