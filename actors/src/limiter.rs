@@ -5,6 +5,7 @@
 //! memory only: after a restart the first call finds out again.
 
 mod gate;
+mod hold;
 mod queue;
 
 use std::{
@@ -20,6 +21,7 @@ use crate::{
     ports::{Clock, Provider},
 };
 use gate::{Closed, Gates};
+use hold::Hold;
 use queue::{Queue, Waiter};
 
 /// Which call goes first when there are more than may be under way.
@@ -49,6 +51,7 @@ struct Inner {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     provider: Arc<dyn Provider>,
+    hold: Hold,
     changed: watch::Sender<u64>,
 }
 
@@ -94,7 +97,7 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
 
 /// Gives free places to those who wait and may go. A waiter that went away gives its permit back unused.
 fn serve(inner: &Arc<Inner>, state: &mut State) {
-    while state.in_flight < inner.max_in_flight && state.gates.token_open() {
+    while state.in_flight < inner.max_in_flight && state.gates.token_open() && !inner.hold.is_on() {
         let may_prepare = state.has_place(Priority::Prepare, inner.max_in_flight);
         let gates = &state.gates;
         let may_go = |waiter: &Waiter| {
@@ -126,6 +129,7 @@ impl Limiter {
             state: Mutex::new(state),
             clock,
             provider,
+            hold: Hold::default(),
             changed: watch::Sender::new(0),
         }))
     }
@@ -136,6 +140,7 @@ impl Limiter {
         let free = state.has_place(priority, self.0.max_in_flight)
             && state.gates.token_open()
             && state.gates.brand_open(account)
+            && !self.0.hold.is_on()
             && !state.queue.waits(priority);
         if !free {
             return None;
@@ -266,7 +271,10 @@ async fn probe_token(inner: Arc<Inner>) {
         tokio::time::sleep(pause).await;
         let answer = match reason {
             Closed::Throttled(_) => Ok(()),
-            Closed::Away | Closed::TokenRefused => inner.provider.check(None).await,
+            Closed::Away | Closed::TokenRefused => {
+                inner.hold.is_over().await;
+                inner.provider.check(None).await
+            }
         };
         failures += 1;
         let mut state = lock(&inner);
@@ -299,6 +307,7 @@ async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
         if !lock(&inner).gates.token_open() {
             continue;
         }
+        inner.hold.is_over().await;
         match inner
             .provider
             .check(Some(&account))

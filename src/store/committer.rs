@@ -7,7 +7,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
@@ -18,6 +18,7 @@ use super::{
     drain::{self, Outcome, Texts},
     events, express,
     fault::Fault,
+    health::Health,
     leases::{Returned, Taken},
     op::{Op, Reply, answer},
     open,
@@ -30,6 +31,9 @@ const DRAIN_MAX: usize = 2_048;
 
 /// How often a drain is run again because of locks.
 const PASSING_MAX: u32 = 8;
+
+/// For how long; each try may itself have waited for a lock.
+const PASSING_FOR: Duration = Duration::from_secs(10);
 
 /// How long a server may take over one drain before it counts as gone.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,8 +56,7 @@ pub struct Committer {
     orphans: Vec<Returned>,
     /// When old idempotency keys were last deleted, in this process.
     swept_at: Option<Timestamp>,
-    /// Whether the last drain found no database; told once.
-    down: bool,
+    health: Health,
 }
 
 impl Committer {
@@ -63,6 +66,7 @@ impl Committer {
         options: AnyConnectOptions,
         conn: AnyConnection,
         listener: Arc<dyn CommitListener>,
+        health: Health,
     ) -> mpsc::UnboundedSender<Op> {
         let (sender, queue) = mpsc::unbounded_channel();
         let committer = Self {
@@ -76,7 +80,7 @@ impl Committer {
             waiting: VecDeque::new(),
             orphans: Vec::new(),
             swept_at: None,
-            down: false,
+            health,
         };
         tokio::spawn(committer.run());
         sender
@@ -133,19 +137,26 @@ impl Committer {
     async fn settle(&mut self, ops: Vec<Op>) {
         let mut groups = vec![ops];
         let (mut passing, mut reconnected) = (0, self.conn.is_none());
+        let (health, begun) = (self.health.clone(), Instant::now());
         while let Some(mut ops) = groups.pop() {
             if ops.is_empty() && self.orphans.is_empty() {
                 continue;
             }
-            match self.attempt(&ops).await {
-                Ok(outcome) => self.answer(ops, outcome),
+            match health.watch(self.attempt(&ops)).await {
+                Ok(outcome) => {
+                    // Taking nothing and prolonging nothing need no room on a disk.
+                    if ops.iter().any(Op::writes) {
+                        health.works();
+                    }
+                    self.answer(ops, outcome);
+                }
                 Err(Fault::Missed(places)) => groups.push(without(ops, places)),
                 Err(Fault::Refused(error)) if ops.len() < 2 => refuse(ops, &error),
                 Err(Fault::Refused(_)) => {
                     let rest = ops.split_off(ops.len() / 2);
                     groups.extend([rest, ops]);
                 }
-                Err(Fault::Passing(reason)) if passing < PASSING_MAX => {
+                Err(Fault::Passing(reason)) if passing < PASSING_MAX && begun.elapsed() < PASSING_FOR => {
                     passing += 1;
                     tracing::debug!(%reason, "drain runs again");
                     tokio::time::sleep(Duration::from_millis(2 << passing)).await;
@@ -157,9 +168,7 @@ impl Committer {
                     groups.push(ops);
                 }
                 Err(Fault::Passing(reason) | Fault::Gone(reason) | Fault::InDoubt(reason)) => {
-                    if !std::mem::replace(&mut self.down, true) {
-                        tracing::error!(%reason, "database unavailable");
-                    }
+                    health.fails(&reason);
                     let error = StoreError::Unavailable(reason);
                     refuse(ops, &error);
                     groups.drain(..).for_each(|ops| refuse(ops, &error));
@@ -242,9 +251,6 @@ impl Committer {
         crate::crash_points::committed();
         self.conn = Some(conn);
         self.orphans.clear();
-        if std::mem::replace(&mut self.down, false) {
-            tracing::info!("database available again");
-        }
     }
 
     /// After the commit: the listener first, then the waiters.

@@ -105,6 +105,14 @@ impl Op {
         }
     }
 
+    /// Whether it leaves a row behind, whatever is in the database.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Commit(..) | Self::Create(..) | Self::Command(..) | Self::Fact(..) => true,
+            Self::Take(..) | Self::Renew(..) | Self::Release(..) | Self::GiveBack(..) | Self::Close(..) => false,
+        }
+    }
+
     /// Tells the waiter that nothing of it was written.
     pub fn refuse(self, error: StoreError) {
         match self {
