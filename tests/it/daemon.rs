@@ -23,6 +23,7 @@ mod promises;
 mod queries;
 mod stage;
 mod stopping;
+mod systemd;
 mod tenants;
 mod upgrade;
 mod watcher;
