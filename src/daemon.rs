@@ -16,7 +16,7 @@ use storyclip_actors::{
     limiter::Limiter,
     messages::SupervisorMessage,
     model::NodeId,
-    ports::{Clock, Provider},
+    ports::{self, Clock, Provider},
     supervisor::Supervisor,
 };
 use thiserror::Error;
@@ -105,9 +105,12 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
         Arc::new(Unconfigured)
     };
+    let rows: Arc<dyn ports::Store> = Arc::new(store.clone());
+    #[cfg(feature = "crash-points")]
+    let (rows, provider) = crate::crash_points::around(rows, provider);
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{}-{:08x}", std::process::id(), rand::random::<u32>())),
-        store: Arc::new(store.clone()),
+        store: rows,
         limiter: Limiter::new(config.metricool_max_in_flight, provider.clone(), clock.clone()),
         provider,
         clock: clock.clone(),

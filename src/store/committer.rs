@@ -262,6 +262,8 @@ impl Committer {
     }
 
     fn committed(&mut self, conn: AnyConnection) {
+        #[cfg(feature = "crash-points")]
+        crate::crash_points::committed();
         self.conn = Some(conn);
         self.orphans.clear();
         if std::mem::replace(&mut self.down, false) {

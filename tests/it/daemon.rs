@@ -6,6 +6,7 @@ mod cable;
 mod cancelling;
 mod command_line;
 mod confirmation;
+mod crash_walk;
 mod credentials;
 mod database;
 mod experiment;

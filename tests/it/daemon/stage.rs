@@ -82,6 +82,11 @@ impl Stage {
         self
     }
 
+    /// Takes one back.
+    pub fn unset(&mut self, name: &str) {
+        self.settings.remove(name);
+    }
+
     /// A process that may not listen yet.
     pub fn spawn(&self) -> Process {
         let settings: Vec<_> = self.settings.clone().into_iter().collect();
@@ -181,6 +186,13 @@ impl Api {
         answer(self.request(Method::GET, path)).await
     }
 
+    /// `None` when the daemon is gone before it has answered.
+    pub async fn try_get(&self, path: &str) -> Option<(StatusCode, Value)> {
+        let response = self.request(Method::GET, path).send().await.ok()?;
+        let status = response.status();
+        Some((status, response.json().await.ok()?))
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         answer(self.request(Method::POST, path).json(body)).await
     }
@@ -190,6 +202,14 @@ impl Api {
         let (status, answer) = self.post("/api/metricool/publish/stories", body).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
         answer["batchId"].as_str().unwrap().to_owned()
+    }
+
+    /// Posts a batch with an idempotency key; `None` when the daemon is gone before it has answered.
+    pub async fn publish_once(&self, body: &Value, key: &str) -> Option<(StatusCode, Value)> {
+        let request = self.request(Method::POST, "/api/metricool/publish/stories");
+        let response = request.header("idempotency-key", key).json(body).send().await.ok()?;
+        let status = response.status();
+        Some((status, response.json().await.ok()?))
     }
 
     /// The full summary of a batch.
