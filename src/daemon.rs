@@ -190,6 +190,17 @@ impl Daemon {
             tracing::warn!("calls under way took longer than the grace: their ends are found out at the next start");
             self.supervisor.kill();
         }
+        self.close().await;
+    }
+
+    /// Ends what is left of a daemon that died: nothing is waited for but what the database was given already.
+    pub async fn abandon(self) {
+        self.lifetime.drain();
+        self.supervisor.kill();
+        self.close().await;
+    }
+
+    async fn close(self) {
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;

@@ -32,7 +32,10 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
     info!(address = %daemon.address(), "listening");
     let signal = tokio::select! {
         signal = signals.next() => signal,
-        () = daemon.died() => return Err(CliError::Died),
+        () = daemon.died() => {
+            daemon.abandon().await;
+            return Err(CliError::Died);
+        }
     };
     info!(signal, "stopping");
     tokio::select! {

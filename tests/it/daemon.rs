@@ -14,6 +14,7 @@ mod kills;
 mod ledger;
 mod minutes;
 mod outages;
+mod panics;
 mod postgresql;
 mod process;
 mod promises;
