@@ -23,6 +23,7 @@ mod packed;
 mod port;
 mod reads;
 mod rows;
+mod schema;
 mod snapshots;
 mod sql;
 mod view;
@@ -48,6 +49,7 @@ use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
 pub use open::{OpenError, Options};
+pub use schema::SchemaError;
 pub use view::{
     AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
@@ -81,7 +83,7 @@ impl Store {
     pub async fn open(options: &Options, listener: Arc<dyn CommitListener>) -> Result<Self, OpenError> {
         let mut target = open::target(&options.url)?;
         let mut conn = open::connect(target.dialect, &target.options).await?;
-        open::migrate(&mut conn).await?;
+        schema::migrate(&mut conn).await?;
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);

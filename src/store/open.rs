@@ -1,4 +1,4 @@
-//! Opening the database: the URL, the lock file of SQLite, connections and migrations.
+//! Opening the database: the URL, the lock file of SQLite, connections.
 //!
 //! `Store::open` calls it. The lock is the operating system's and goes with the process, however that ends; the file
 //! itself stays and means nothing.
@@ -16,7 +16,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{express, sql::Dialect};
+use super::{express, schema::SchemaError, sql::Dialect};
 
 /// How long a connect may take before the database counts as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,8 +42,8 @@ pub enum OpenError {
     LockFile { file: PathBuf, error: std::io::Error },
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("database migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("database: {0}")]
+    Schema(#[from] SchemaError),
 }
 
 /// Where to connect to, and what keeps others out.
@@ -214,11 +214,6 @@ pub fn readers(target: &Target, count: u32) -> AnyPool {
 async fn prepare(conn: &mut AnyConnection, role: &str) -> sqlx::Result<()> {
     let pragmas = AssertSqlSafe(format!("{DURABLE}{role}"));
     sqlx::raw_sql(pragmas).execute(conn).await.map(drop)
-}
-
-/// Brings the schema up to date; a second run does nothing.
-pub async fn migrate(conn: &mut AnyConnection) -> Result<(), OpenError> {
-    Ok(sqlx::migrate!().run(conn).await?)
 }
 
 #[cfg(test)]

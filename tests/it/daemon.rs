@@ -24,4 +24,5 @@ mod retrying;
 mod stage;
 mod stopping;
 mod tenants;
+mod upgrade;
 mod watcher;

@@ -152,22 +152,33 @@ async fn publish(process: &mut Process) -> Option<Value> {
     Some(answer["batch"].take())
 }
 
-/// 1, 2, 3 … without a gap, for the batch and for its user (who has no other), and each clip is told to be published once.
+/// 1, 2, 3 … without a gap, for the batch and for every user, and each of its clips is told to be published once.
 pub async fn events_are_numbered_once(remains: &mut AnyConnection, batch: &Value) {
-    let rows = sqlx::query("SELECT batch_seq, user_seq, body FROM batch_events WHERE batch_id = $1 ORDER BY batch_seq")
+    let rows = sqlx::query("SELECT batch_seq, body FROM batch_events WHERE batch_id = $1 ORDER BY batch_seq")
         .bind(batch["batchId"].as_str().unwrap())
-        .fetch_all(remains)
+        .fetch_all(&mut *remains)
         .await
         .unwrap();
     let mut published = Vec::new();
     for (row, number) in rows.iter().zip(1_i64..) {
-        let body: Value = serde_json::from_str(row.get(2)).unwrap();
-        assert_eq!((row.get::<i64, _>(0), row.get::<i64, _>(1)), (number, number), "{body}");
+        let body: Value = serde_json::from_str(row.get(1)).unwrap();
+        assert_eq!(row.get::<i64, _>(0), number, "{body}");
         if body["type"] == "progress" && body["status"] == "published" {
             published.push(body["current"].as_u64().unwrap());
         }
     }
     assert_eq!(published, (1..=batch["total"].as_u64().unwrap()).collect::<Vec<_>>());
+    let rows = sqlx::query("SELECT user_id, user_seq FROM batch_events ORDER BY user_id, user_seq")
+        .fetch_all(remains)
+        .await
+        .unwrap();
+    let (mut last_user, mut last) = ("", 0);
+    for row in &rows {
+        let (user, number): (&str, i64) = (row.get(0), row.get(1));
+        let expected = if user == last_user { last + 1 } else { 1 };
+        assert_eq!(number, expected, "of user {user}");
+        (last_user, last) = (user, number);
+    }
 }
 
 async fn walk(postgresql: bool, faults: Value) {
