@@ -5,6 +5,8 @@
 
 mod control;
 mod facts;
+mod hold;
+mod lifetime;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -34,14 +36,18 @@ use crate::{
     store::{OpenError, Options, Store},
     stream::Hub,
 };
-use control::{ActorControl, Lifetime};
+use control::ActorControl;
 use facts::StoreFacts;
+use lifetime::Lifetime;
 
 /// Connections that serve reads.
 const READERS: u32 = 4;
 
 /// How long open HTTP requests may take once the actors are done.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the database may take over what it was given before.
+const STORE_GRACE: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, in a sentence.
 #[derive(Debug, Error)]
@@ -74,6 +80,7 @@ pub struct Daemon {
     lifetime: Arc<Lifetime>,
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
+    holding: JoinHandle<()>,
     close: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -119,9 +126,17 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         lease: LeaseClock::default(),
     });
     let directory = Arc::new(Directory::default());
+    let limiter = context.limiter.clone();
+    let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
-    let lifetime = Arc::new(Lifetime::new(supervisor.clone(), directory.clone(), clock.clone()));
+    let lifetime = Arc::new(Lifetime::new(
+        supervisor.clone(),
+        directory.clone(),
+        store.clone(),
+        limiter,
+        clock.clone(),
+    ));
     let app = http::router(AppState {
         store: store.clone(),
         hub: hub.clone(),
@@ -154,6 +169,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         lifetime,
         supervisor,
         supervising,
+        holding,
         close,
         server,
     })
@@ -173,6 +189,11 @@ impl Daemon {
             _ = &mut self.supervising => {}
             () = self.store.ended() => {}
         }
+    }
+
+    /// Whether it does what it is for, or waits for the database and keeps trying.
+    pub fn is_alive(&self) -> bool {
+        self.lifetime.is_alive()
     }
 
     /// Lets the supervisor die.
@@ -201,13 +222,18 @@ impl Daemon {
     }
 
     async fn close(self) {
+        self.holding.abort();
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;
         if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
         }
-        self.store.close().await;
+        if tokio::time::timeout(STORE_GRACE, self.store.close()).await.is_err() {
+            tracing::warn!(
+                "the database does not answer: what was not written goes on from its rows at the next start"
+            );
+        }
     }
 }
 

@@ -9,6 +9,8 @@ mod confirmation;
 mod crash_walk;
 mod credentials;
 mod database;
+mod database_away;
+mod disk;
 mod experiment;
 mod kills;
 mod ledger;

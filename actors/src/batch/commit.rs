@@ -101,7 +101,10 @@ impl Run {
                     change = Arc::new(self.change());
                 }
                 Err(StoreError::Unavailable(reason)) => {
-                    tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
+                    // That the store is away is told by the store, once for all batches.
+                    if failures == 1 && !self.context.limiter.is_held() {
+                        tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
+                    }
                     tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
                     failures += 1;
                 }

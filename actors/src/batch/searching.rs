@@ -59,7 +59,10 @@ impl Run {
         }
         let posts: Vec<PostId> = listing.posts.iter().map(|post| post.post.id.clone()).collect();
         let store = &self.context.store;
-        insist(|| store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))).await
+        insist(&self.context.limiter, || {
+            store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))
+        })
+        .await
     }
 
     fn found(&mut self, call: Call, finding: Finding) -> Outcome {

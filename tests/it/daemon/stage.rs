@@ -219,6 +219,20 @@ impl Api {
         answer["batch"].take()
     }
 
+    /// Waits until `/readyz` says 503 and this; the daemon must not be gone before.
+    pub async fn not_ready(&self, why: &str) {
+        let asking = async {
+            loop {
+                let (status, answer) = self.get("/readyz").await;
+                if status == StatusCode::SERVICE_UNAVAILABLE && answer["detail"].as_str().unwrap().contains(why) {
+                    return assert_eq!(answer["code"], "NOT_READY");
+                }
+            }
+        };
+        let said = tokio::time::timeout(PATIENCE, asking).await;
+        assert!(said.is_ok(), "it is always ready");
+    }
+
     pub async fn cancel(&self, id: &str) -> (StatusCode, Value) {
         self.post(&format!("/api/metricool/batch/{id}/cancel"), &json!({}))
             .await

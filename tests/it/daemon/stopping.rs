@@ -3,15 +3,14 @@
 use std::time::{Duration, Instant};
 
 use rand::{SeedableRng, rngs::SmallRng};
-use reqwest::StatusCode;
 use serde_json::json;
-use sqlx::Row;
+use sqlx::{Connection, Row};
 use storyclip::sandbox::Route;
 
 use super::{
     experiment::{seed, some_of},
     ledger,
-    stage::{ACCOUNT, Api, Stage, clips, stories},
+    stage::{ACCOUNT, Stage, clips, stories},
 };
 
 #[tokio::test]
@@ -43,7 +42,7 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
         .await;
     let mut events = daemon.api.events(&id).await;
     daemon.process.terminate();
-    not_ready(&daemon.api).await;
+    daemon.api.not_ready("draining").await;
     assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
     while events.next().await.is_some() {}
 
@@ -95,6 +94,36 @@ async fn sigterm_is_not_held_up_by_a_provider_that_is_away() {
 }
 
 #[tokio::test]
+async fn sigterm_is_not_held_up_by_a_database_that_is_away() {
+    let stage = Stage::new(json!({"confirm_ms": 200}))
+        .await
+        .set("STORYCLIP_SHUTDOWN_GRACE_SECONDS", "1");
+    let mut daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
+    daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+    let mut other = stage.database.open().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    // The actor is to be in the middle of what it cannot write.
+    stage
+        .until("the first post is live", |sandbox| sandbox.posts()[0].live.is_some())
+        .await;
+    daemon.api.not_ready("the database is away").await;
+    let begun = Instant::now();
+    daemon.process.terminate();
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    let took = begun.elapsed();
+    // SQLite's own patience is ten seconds a try.
+    assert!(took < Duration::from_secs(9), "{took:?}");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+
+    let next = stage.start().await;
+    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
+    next.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn a_kill_during_the_very_first_start_is_no_obstacle_to_the_next() {
     let mut rng = SmallRng::seed_from_u64(seed("first starts"));
     let mut startup = Duration::from_millis(100);
@@ -110,17 +139,5 @@ async fn a_kill_during_the_very_first_start_is_no_obstacle_to_the_next() {
         ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
         daemon.stop().await;
         stage.clear().await;
-    }
-}
-
-/// Waits until `/readyz` says 503; the daemon must not be gone before.
-async fn not_ready(api: &Api) {
-    loop {
-        let (status, answer) = api.get("/readyz").await;
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            assert_eq!(answer["code"], "NOT_READY");
-            return;
-        }
-        assert_eq!(status, StatusCode::OK);
     }
 }

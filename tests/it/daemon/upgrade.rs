@@ -45,23 +45,13 @@ fn left_just_now() -> String {
     text
 }
 
-async fn connection(database: &Database) -> AnyConnection {
-    sqlx::any::install_default_drivers();
-    let url = database.url();
-    let url = match database {
-        Database::Sqlite(_) => format!("{url}?mode=rwc"),
-        Database::Postgres { .. } => url,
-    };
-    AnyConnection::connect(&url).await.unwrap()
-}
-
 async fn run(conn: &mut AnyConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.unwrap();
 }
 
 /// The database of the first schema, and at the network the posts that its daemon had made.
 async fn left_behind(stage: &Stage) {
-    let mut conn = connection(&stage.database).await;
+    let mut conn = stage.database.open().await;
     let first: Vec<Migration> = MIGRATIONS
         .iter()
         .filter(|migration| migration.version == 1)
@@ -202,7 +192,7 @@ async fn a_schema_that_is_not_known_is_refused(database: Database) {
             "begun and not finished",
         ),
     ] {
-        let mut conn = connection(&stage.database).await;
+        let mut conn = stage.database.open().await;
         run(&mut conn, tampering.to_owned()).await;
         conn.close().await.unwrap();
         let (before, requests) = (content(&stage.database).await, stage.requests());
@@ -212,7 +202,7 @@ async fn a_schema_that_is_not_known_is_refused(database: Database) {
         assert!(log.contains(said) && log.contains("Nothing was changed"), "{log}");
         assert_eq!(content(&stage.database).await, before);
         assert_eq!(stage.requests(), requests, "no call was made");
-        let mut conn = connection(&stage.database).await;
+        let mut conn = stage.database.open().await;
         run(&mut conn, repair.to_owned()).await;
         conn.close().await.unwrap();
     }
