@@ -61,6 +61,8 @@ enum Death {
     Abort,
     /// Whoever is there.
     Panic,
+    /// Whoever is there stays there; not at `commit` and `call`.
+    Hang,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,8 @@ impl FromStr for Crash {
         let death = match words.next() {
             Some("abort") => Death::Abort,
             Some("panic") => Death::Panic,
-            Some(_) | None => return Err("begins with abort or panic"),
+            Some("hang") => Death::Hang,
+            Some(_) | None => return Err("begins with abort, panic or hang"),
         };
         let point = match words.next() {
             Some("commit") => Point::Commit,
@@ -128,22 +131,24 @@ impl Crash {
         eprintln!("dies on purpose: {:?} at {:?} {}", self.death, self.point, self.nth);
         match self.death {
             Death::Abort => std::process::abort(),
-            Death::Panic => panic!("{VARIABLE}"),
+            Death::Panic | Death::Hang => panic!("{VARIABLE}"),
         }
     }
 }
 
-fn pass(point: Point, account: Option<&AccountId>) {
-    if let Some(crash) = &*CRASH
-        && crash.is_due(point, account)
-    {
-        crash.die();
+async fn pass(point: Point, account: Option<&AccountId>) {
+    match CRASH.as_ref().filter(|crash| crash.is_due(point, account)) {
+        Some(crash) if crash.death == Death::Hang => std::future::pending().await,
+        Some(crash) => crash.die(),
+        None => {}
     }
 }
 
 /// A transaction of the committer is durable, and nobody was told of it.
 pub fn committed() {
-    pass(Point::Commit, None);
+    if let Some(crash) = CRASH.as_ref().filter(|crash| crash.is_due(Point::Commit, None)) {
+        crash.die();
+    }
 }
 
 /// Puts the points around what the actors call. Without the variable nothing is put anywhere.
@@ -168,26 +173,26 @@ impl Store for Dying<Arc<dyn Store>> {
         lease_until: Timestamp,
     ) -> Result<Vec<Snapshot>, StoreError> {
         let result = self.0.claim(node, what, now, lease_until).await;
-        pass(Point::Supervisor, None);
+        pass(Point::Supervisor, None).await;
         result
     }
 
     async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
         let result = self.0.renew(node, lease_until).await;
-        pass(Point::Supervisor, None);
+        pass(Point::Supervisor, None).await;
         result
     }
 
     async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
         let result = self.0.release_all(node).await;
-        pass(Point::Supervisor, None);
+        pass(Point::Supervisor, None).await;
         result
     }
 
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
         let account = change.account.clone();
         let result = self.0.commit(change).await;
-        pass(Point::Batch, Some(&account));
+        pass(Point::Batch, Some(&account)).await;
         result
     }
 
@@ -202,7 +207,7 @@ impl Store for Dying<Arc<dyn Store>> {
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError> {
         let result = self.0.owned(account, posts, except).await;
-        pass(Point::Batch, Some(account));
+        pass(Point::Batch, Some(account)).await;
         result
     }
 }
@@ -217,9 +222,9 @@ async fn call<T>(actor: Option<Point>, account: Option<&AccountId>, call: impl F
             crash.die()
         }
     };
-    pass(Point::Answer, account);
+    pass(Point::Answer, account).await;
     if let Some(actor) = actor {
-        pass(actor, account);
+        pass(actor, account).await;
     }
     result
 }

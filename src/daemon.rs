@@ -191,9 +191,10 @@ impl Daemon {
         }
     }
 
-    /// Whether it does what it is for, or waits for the database and keeps trying.
-    pub fn is_alive(&self) -> bool {
-        self.lifetime.is_alive()
+    /// Says at any time whether the daemon does what it is for, or waits for the database and keeps trying, or stops.
+    pub fn pulse(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let lifetime = self.lifetime.clone();
+        move || lifetime.is_alive()
     }
 
     /// Lets the supervisor die.

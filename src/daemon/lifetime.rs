@@ -54,8 +54,11 @@ impl Lifetime {
         self.draining.store(true, Ordering::Release);
     }
 
-    /// Whether it does what it is for, or waits for the database and keeps trying.
+    /// Whether it does what it is for, or waits for the database and keeps trying, or stops (which has an end of its own).
     pub(super) fn is_alive(&self) -> bool {
+        if self.draining.load(Ordering::Acquire) {
+            return true;
+        }
         match self.supervisor.get_status() {
             ActorStatus::Running if *self.store.away().borrow() => self.store.last_tried() < TRYING,
             ActorStatus::Running => self.ticks(),

@@ -25,6 +25,7 @@ mod resolving;
 mod retrying;
 mod stage;
 mod stopping;
+mod systemd;
 mod tenants;
 mod upgrade;
 mod watcher;

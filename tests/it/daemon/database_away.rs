@@ -13,6 +13,7 @@ use super::{
     disk::Disk,
     ledger,
     stage::{ACCOUNT, Daemon, Stage, clips, instant, stories},
+    systemd::Listener,
 };
 
 /// How long the first post takes to go live, so that it does while the database is away.
@@ -79,7 +80,8 @@ impl Waiting {
 
 #[tokio::test]
 async fn a_locked_file_is_waited_for_longer_than_its_patience() {
-    let mut waiting = Waiting::on(Database::sqlite(), Vec::new()).await;
+    let mut systemd = Listener::new();
+    let mut waiting = Waiting::on(Database::sqlite(), systemd.environment()).await;
     let mut other = waiting.stage.database.open().await;
     let begun = tokio::time::Instant::now();
     sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE publish_batches SET restarts = restarts")
@@ -91,6 +93,8 @@ async fn a_locked_file_is_waited_for_longer_than_its_patience() {
     tokio::time::sleep_until(begun + Duration::from_secs(12)).await;
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
     other.close().await.unwrap();
+    let beats = systemd.heard_of_a_life();
+    assert!(beats > 10, "a restart helps nobody who waits: {beats}");
     waiting.goes_on().await.clear().await;
 }
 
