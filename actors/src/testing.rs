@@ -27,6 +27,9 @@ pub use network::{Fault, Network, Post, Script};
 pub use rows::{AttemptRow, NewBatch};
 pub use store::MemoryStore;
 
+/// Calls that are under way at once; the default of the real daemon.
+const MAX_IN_FLIGHT: usize = 5;
+
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);
 
@@ -74,8 +77,9 @@ pub struct World {
     pub directory: Arc<Directory>,
     /// The supervisor of the present life.
     pub supervisor: ActorRef<SupervisorMessage>,
+    /// The limiter of the present life.
+    pub limiter: Limiter,
     rules: Rules,
-    max_in_flight: usize,
     lives: u32,
 }
 
@@ -87,18 +91,8 @@ impl World {
         let network = Arc::new(Network::new(clock.clone()));
         let listener = Arc::new(Listener::default());
         let directory = Arc::new(Directory::default());
-        let max_in_flight = 5;
-        let supervisor = start(
-            &store,
-            &network,
-            &clock,
-            &listener,
-            &directory,
-            &rules,
-            max_in_flight,
-            0,
-        )
-        .await;
+        let limiter = Limiter::new(MAX_IN_FLIGHT, network.clone(), clock.clone());
+        let supervisor = start(&store, &network, &clock, &listener, &directory, &rules, &limiter, 0).await;
         Self {
             store,
             network,
@@ -106,8 +100,8 @@ impl World {
             listener,
             directory,
             supervisor,
+            limiter,
             rules,
-            max_in_flight,
             lives: 1,
         }
     }
@@ -194,6 +188,7 @@ impl World {
         self.directory = Arc::new(Directory::default());
         tokio::time::sleep(pause).await;
         self.store.release_dead_leases();
+        self.limiter = Limiter::new(MAX_IN_FLIGHT, self.network.clone(), self.clock.clone());
         self.supervisor = start(
             &self.store,
             &self.network,
@@ -201,7 +196,7 @@ impl World {
             &self.listener,
             &self.directory,
             &self.rules,
-            self.max_in_flight,
+            &self.limiter,
             self.lives,
         )
         .await;
@@ -217,14 +212,14 @@ async fn start(
     listener: &Arc<Listener>,
     directory: &Arc<Directory>,
     rules: &Rules,
-    max_in_flight: usize,
+    limiter: &Limiter,
     life: u32,
 ) -> ActorRef<SupervisorMessage> {
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{life}")),
         store: store.clone(),
         provider: network.clone(),
-        limiter: Limiter::new(max_in_flight, network.clone(), clock.clone()),
+        limiter: limiter.clone(),
         clock: clock.clone(),
         bell: listener.clone(),
         rules: rules.clone(),

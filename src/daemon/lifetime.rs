@@ -56,7 +56,7 @@ impl Lifetime {
 
     /// Whether it does what it is for, or waits for the database and keeps trying, or stops (which has an end of its own).
     pub(super) fn is_alive(&self) -> bool {
-        if self.draining.load(Ordering::Acquire) {
+        if self.is_draining() {
             return true;
         }
         match self.supervisor.get_status() {
@@ -78,7 +78,7 @@ impl Lifetime {
 
 impl Readiness for Lifetime {
     fn ready(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Acquire) {
+        if self.is_draining() {
             return Err("the daemon is draining: it takes no more work and is about to stop".into());
         }
         if self.limiter.is_held() {
@@ -94,5 +94,9 @@ impl Readiness for Lifetime {
             | ActorStatus::Stopping
             | ActorStatus::Stopped => Err("the supervisor is not running".into()),
         }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 }

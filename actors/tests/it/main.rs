@@ -7,6 +7,7 @@ mod cancel;
 mod confirm;
 mod crash;
 mod drain;
+mod hold;
 mod limiter;
 mod order;
 mod pause;

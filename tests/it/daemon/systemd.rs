@@ -3,10 +3,7 @@
 use std::{
     fs,
     io::ErrorKind,
-    os::{
-        linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixDatagram},
-    },
+    os::unix::net::UnixDatagram,
     path::PathBuf,
     process::Command,
     time::{Duration, Instant},
@@ -36,7 +33,9 @@ impl Listener {
     }
 
     /// At a name of the abstract namespace.
+    #[cfg(target_os = "linux")]
     fn without_a_path() -> Self {
+        use std::os::{linux::net::SocketAddrExt, unix::net::SocketAddr};
         let name = format!("storyclip-notify-{:016x}", rand::random::<u64>());
         let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
         Self::at(socket, format!("@{name}"), None)
@@ -136,6 +135,7 @@ async fn systemd_hears_that_it_is_ready_alive_and_stopping() {
     a_life(Listener::new()).await;
 }
 
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn systemd_hears_it_in_the_abstract_namespace_too() {
     a_life(Listener::without_a_path()).await;
