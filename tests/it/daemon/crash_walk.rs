@@ -12,7 +12,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::{
     database::Database,
-    ledger,
+    ledger::{self, Tally},
     process::Process,
     stage::{ACCOUNT, Api, KEY, Stage, clips, instant, stories},
 };
@@ -32,31 +32,20 @@ struct Walk {
     faults: Value,
 }
 
-/// What a step found at its end.
-#[derive(Default)]
-struct Found {
-    crashes: usize,
-    live: usize,
-    held: usize,
-}
-
 impl Walk {
     /// Step by step until one runs through.
     async fn run(&self) {
         let begun = Instant::now();
         // On PostgreSQL nearly all of a step is waiting for a dead daemon's lease to lapse.
         let at_once = if self.postgresql { 18 } else { 4 };
-        let mut total = Found::default();
+        let (mut crashes, mut total) = (0, Tally::default());
         let mut first = 1;
         loop {
             let steps = join_all((first..first + at_once).map(|nth| self.step(nth))).await;
-            let through = steps.iter().any(|found| found.crashes == 0);
-            for found in steps {
-                total.crashes += found.crashes;
-                total.live += found.live;
-                total.held += found.held;
-            }
-            if through {
+            let died = steps.iter().filter(|(died, _)| *died).count();
+            crashes += died;
+            steps.into_iter().for_each(|(_, tally)| total += tally);
+            if died < at_once {
                 break;
             }
             first += at_once;
@@ -64,21 +53,15 @@ impl Walk {
         }
         // Straight to standard error, where it is seen although the test passes.
         let engine = if self.postgresql { "PostgreSQL" } else { "SQLite" };
-        let told = format!(
-            "{} on {engine}, faults {}: {} crash points, {} live posts, duplicates 0, lost 0, held {}, in {:?}\n",
-            self.crash,
-            self.faults,
-            total.crashes,
-            total.live,
-            total.held,
-            begun.elapsed()
-        );
+        let (crash, faults, took) = (self.crash, &self.faults, begun.elapsed());
+        let told = format!("{crash} on {engine}, {faults}: {crashes} crash points, {total}, in {took:?}\n");
         std::io::stderr().write_all(told.as_bytes()).unwrap();
-        assert!(total.crashes >= CLIPS, "each clip has a step at the least");
+        assert!(crashes >= CLIPS, "each clip has a step at the least");
     }
 
     /// A batch whose daemon dies at the nth passing of the point, and the next one without that.
-    async fn step(&self, nth: usize) -> Found {
+    /// Whether it came to that, and what became of the clips.
+    async fn step(&self, nth: usize) -> (bool, Tally) {
         let database = if self.postgresql {
             Database::postgres().await.expect("it was there a moment ago")
         } else {
@@ -88,11 +71,11 @@ impl Walk {
             .await
             .set("STORYCLIP_LEASE_SECONDS", "8")
             .set(CRASH, &format!("{}:{nth}", self.crash));
-        let mut crashes = 0;
-        let batch = match live(&mut stage.spawn()).await {
+        let first = live(&mut stage.spawn()).await;
+        let died = first.is_none();
+        let batch = match first {
             Some(batch) => batch,
             None => {
-                crashes += 1;
                 stage.unset(CRASH);
                 let next = live(&mut stage.spawn()).await;
                 next.expect("the next daemon goes on to the end")
@@ -100,16 +83,9 @@ impl Walk {
         };
         ledger::all_published(&stage.sandbox, &batch);
         events_are_numbered_once(&mut stage.database.remains().await, &batch).await;
-        let found = Found {
-            crashes,
-            live: stage.sandbox.ledger().counts.live,
-            held: (batch["clips"].as_array().unwrap().iter())
-                .filter(|clip| clip["status"] == "held")
-                .count(),
-        };
-        assert_eq!(found.live, CLIPS);
+        let tally = Tally::of(&stage.sandbox, &batch);
         stage.clear().await;
-        found
+        (died, tally)
     }
 }
 

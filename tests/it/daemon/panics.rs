@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{
     crash_walk::events_are_numbered_once,
-    ledger,
+    ledger::{self, Tally},
     stage::{ACCOUNT, Stage, clips, stories},
 };
 
@@ -40,8 +40,8 @@ async fn history(stage: &Stage, batch: &Value) -> (i64, Vec<String>) {
     (row.get(0), attempts.iter().map(|row| row.get(0)).collect())
 }
 
-/// The actor of one account panics at its nth step; whether it came to that.
-async fn panics_at(actor: &str, nth: usize) -> bool {
+/// The actor of one account panics at its nth step. Whether it came to that, and what became of all clips.
+async fn panics_at(actor: &str, nth: usize) -> (bool, Tally) {
     let stage = stage(&format!("panic:{actor}:{nth}@{ACCOUNT}")).await;
     let daemon = stage.start().await;
     let mut ended = Vec::new();
@@ -54,7 +54,9 @@ async fn panics_at(actor: &str, nth: usize) -> bool {
     }
     let died = daemon.process.log().contains("dies on purpose");
     daemon.stop().await;
+    let mut tally = Tally::default();
     for batch in &ended {
+        tally += Tally::of(&stage.sandbox, batch);
         ledger::all_published(&stage.sandbox, batch);
         events_are_numbered_once(&mut stage.database.remains().await, batch).await;
     }
@@ -65,22 +67,23 @@ async fn panics_at(actor: &str, nth: usize) -> bool {
         "the other batch noticed"
     );
     stage.clear().await;
-    died
+    (died, tally)
 }
 
 async fn panics_everywhere(actor: &str) {
-    let (mut panics, mut first) = (0, 1);
+    let (mut panics, mut total, mut first) = (0, Tally::default(), 1);
     loop {
         let steps = join_all((first..first + 3).map(|nth| panics_at(actor, nth))).await;
-        let died = steps.iter().filter(|died| **died).count();
+        let died = steps.iter().filter(|(died, _)| *died).count();
         panics += died;
+        steps.into_iter().for_each(|(_, tally)| total += tally);
         first += 3;
         if died < 3 {
             break;
         }
     }
     // Straight to standard error, where it is seen although the test passes.
-    let told = format!("{panics} panics in a {actor}: duplicates 0, lost 0, held 0\n");
+    let told = format!("{panics} panics in a {actor}: {total}\n");
     std::io::stderr().write_all(told.as_bytes()).unwrap();
     assert!(panics >= 3, "each clip has a step at the least");
 }
