@@ -28,7 +28,6 @@ use crate::{
 };
 use gate::{Closed, Gates};
 use hold::Hold;
-use probe::{probe_brand, probe_token, until_done};
 use queue::{Due, Queue, Waiter};
 pub use reservation::Reservation;
 use reservation::serve_due;
@@ -251,7 +250,7 @@ impl Limiter {
         if begins {
             tracing::warn!(reason = %reason.as_str(), code = %error.code, "provider calls are held");
             let inner = self.0.clone();
-            tokio::spawn(until_done(move || probe_token(inner.clone())));
+            tokio::spawn(probe::until_done(move || probe::token(inner.clone())));
         }
     }
 
@@ -285,7 +284,9 @@ impl Limiter {
             self.0.changed.send_modify(|count| *count += 1);
             tracing::warn!(account = %account, pause_s = pause.as_secs(), "brand is refused, its calls are held");
             let (inner, account) = (self.0.clone(), account.clone());
-            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone(), pause)));
+            tokio::spawn(probe::until_done(move || {
+                probe::brand(inner.clone(), account.clone(), pause)
+            }));
         }
     }
 }

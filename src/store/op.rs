@@ -151,7 +151,7 @@ pub fn without(ops: Vec<Op>, places: Vec<(usize, StoreError)>) -> Vec<Op> {
     others
 }
 
-/// Tells every waiter the same.
+/// Refuses all of them.
 pub fn refuse(ops: Vec<Op>, error: &StoreError) {
     ops.into_iter().for_each(|op| op.refuse(error.clone()));
 }

@@ -22,7 +22,8 @@ impl Hold {
 }
 
 impl Limiter {
-    /// Lets no call begin, probes included, until [`Limiter::go_on`]. Calls under way go on to their end.
+    /// Lets no call begin, probes included, until [`Limiter::go_on`]. Calls under way go on to their end; creates that wait
+    /// for their place are turned away, for their intents must not grow old.
     pub fn hold(&self) {
         self.0.hold.0.send_replace(true);
         lock(&self.0).queue.turn_creates_away(|_| true);

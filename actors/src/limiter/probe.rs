@@ -1,7 +1,6 @@
-//! Asking for all who wait: one harmless call per interval until the token, or the brand, may be used again.
+//! Asking for all who wait: whether a provider that was away, or refused a credential, takes calls again.
 //!
-//! The limiter starts one for each gate that closes. A probe that dies begins anew; one that dies with the process is started
-//! by the next refusal.
+//! The limiter spawns one when something closes; it ends when that is open. A restart needs none: the first call finds out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +20,7 @@ pub(super) async fn until_done<F: Future<Output = ()> + Send + 'static>(probe: i
 }
 
 /// Asks for all who wait, at most once per interval, until the token's calls may go again.
-pub(super) async fn probe_token(inner: Arc<Inner>) {
+pub(super) async fn token(inner: Arc<Inner>) {
     let mut failures = 0;
     loop {
         let Some(reason) = lock(&inner).gates.token() else {
@@ -67,7 +66,7 @@ pub(super) async fn probe_token(inner: Arc<Inner>) {
 }
 
 /// Asks after this pause, and then once per interval, whether the brand is accepted again.
-pub(super) async fn probe_brand(inner: Arc<Inner>, account: AccountId, first: Duration) {
+pub(super) async fn brand(inner: Arc<Inner>, account: AccountId, first: Duration) {
     let mut pause = first;
     loop {
         tokio::time::sleep(pause).await;
