@@ -5,6 +5,7 @@
 
 mod network;
 mod rows;
+pub mod simulation;
 mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -24,10 +25,17 @@ use crate::{
 
 pub use network::{Fault, Network, Post, Script};
 pub use rows::{AttemptRow, NewBatch};
-pub use store::MemoryStore;
+pub use store::{MemoryStore, RowView};
 
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);
+
+impl TokioClock {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
@@ -81,7 +89,7 @@ pub struct World {
 impl World {
     /// A world with these rules; its network publishes at the slot and confirms a second later unless told otherwise.
     pub async fn new(rules: Rules) -> Self {
-        let clock = Arc::new(TokioClock(Instant::now()));
+        let clock = Arc::new(TokioClock::start());
         let store = Arc::new(MemoryStore::new(rules.slots));
         let network = Arc::new(Network::new(clock.clone()));
         let listener = Arc::new(Listener::default());

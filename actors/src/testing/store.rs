@@ -1,13 +1,15 @@
 //! An in-memory store with the rules of the real one: guards, epochs, leases, all or nothing.
 //! A [`super::World`] keeps it across crashes, because what was committed is what a death leaves behind.
 
+mod leases;
+mod port;
+
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::rows::{AttemptRow, NewBatch, fresh_clip, merge};
@@ -18,7 +20,7 @@ use crate::{
         AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, CommandKind, Network, NodeId, PostId,
         PublishMode, Request, Timestamp, Totals,
     },
-    ports::{Change, Claim, Snapshot, Store},
+    ports::Change,
     schedule::SlotRule,
 };
 
@@ -29,6 +31,17 @@ struct Row {
     expires: Timestamp,
     commands: Vec<(Command, bool)>,
     events: Vec<Event>,
+    restarted_at: Option<Timestamp>,
+}
+
+/// A batch as it is durable, with its lease.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct RowView {
+    pub batch: Batch,
+    pub clips: Vec<Clip>,
+    pub owner: Option<NodeId>,
+    pub expires: Timestamp,
 }
 
 #[derive(Default)]
@@ -105,6 +118,7 @@ impl MemoryStore {
             expires: now,
             commands: Vec::new(),
             events: Vec::new(),
+            restarted_at: None,
         };
         self.rows().batches.insert(id.clone(), row);
         id
@@ -116,10 +130,6 @@ impl MemoryStore {
             let id = CommandId::from(format!("command-{}", row.commands.len()));
             row.commands.push((Command { id, kind }, false));
         }
-    }
-
-    pub(super) fn release_dead_leases(&self) {
-        self.rows().batches.values_mut().for_each(|row| row.owner = None);
     }
 
     /// A batch and its clips as they are now.
@@ -134,6 +144,40 @@ impl MemoryStore {
         (row.batch.clone(), row.clips.clone())
     }
 
+    /// The same with its lease.
+    ///
+    /// # Panics
+    /// If there is no such batch.
+    pub fn row(&self, batch: &BatchId) -> RowView {
+        let rows = self.rows();
+        let Some(row) = rows.batches.get(batch) else {
+            panic!("no batch {batch}")
+        };
+        RowView {
+            batch: row.batch.clone(),
+            clips: row.clips.clone(),
+            owner: row.owner.clone(),
+            expires: row.expires,
+        }
+    }
+
+    /// Whether there is such a batch.
+    pub fn has(&self, batch: &BatchId) -> bool {
+        self.rows().batches.contains_key(batch)
+    }
+
+    /// Every batch.
+    pub fn batches(&self) -> Vec<BatchId> {
+        self.rows().batches.keys().cloned().collect()
+    }
+
+    /// Whether nobody has anything to do, now or later.
+    pub fn is_at_rest(&self) -> bool {
+        self.rows().batches.values().all(|row| {
+            row.owner.is_none() && row.batch.wake_at.is_none() && row.commands.iter().all(|(_, applied)| *applied)
+        })
+    }
+
     /// The events of a batch, in order.
     pub fn events(&self, batch: &BatchId) -> Vec<Event> {
         self.rows()
@@ -146,6 +190,16 @@ impl MemoryStore {
     /// The ledger, in order of batch, clip and attempt.
     pub fn attempts(&self) -> Vec<AttemptRow> {
         self.rows().attempts.values().cloned().collect()
+    }
+
+    /// The attempt whose stored intent is exactly this request.
+    pub fn intent(&self, account: &AccountId, request: &Request) -> Option<(BatchId, u32, u32)> {
+        let rows = self.rows();
+        let intended = rows
+            .attempts
+            .iter()
+            .find(|(_, row)| row.account == account.as_str() && row.write.request.as_ref() == Some(request));
+        intended.map(|(key, _)| key.clone())
     }
 
     /// How many changes were committed.
@@ -167,7 +221,7 @@ impl MemoryStore {
         }
     }
 
-    fn write(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) fn write(&self, change: &Change) -> Result<(), StoreError> {
         let mut rows = self.rows();
         self.guard(&rows, change)?;
         rows.commits += 1;
@@ -233,105 +287,26 @@ impl MemoryStore {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Store for MemoryStore {
-    async fn claim(
-        &self,
-        node: &NodeId,
-        what: Claim,
-        now: Timestamp,
-        lease_until: Timestamp,
-    ) -> Result<Vec<Snapshot>, StoreError> {
-        let mut claimed = Vec::new();
-        for row in self.rows().batches.values_mut() {
-            let free = row.owner.is_none() || row.expires <= now;
-            let waiting = row.commands.iter().any(|(_, applied)| !applied);
-            let due = row.batch.wake_at.is_some_and(|at| at <= now) || waiting;
-            let open = row.batch.wake_at.is_some() || waiting || row.clips.iter().any(Clip::timed_out);
-            let taken = match &what {
-                Claim::Due(limit) => free && due && claimed.len() < *limit,
-                Claim::Named(id) => *id == row.batch.id && free && (open || !row.batch.status.is_finished()),
-                Claim::Respawn(id) => *id == row.batch.id && row.owner.as_ref() == Some(node),
-            };
-            if !taken {
-                continue;
-            }
-            row.batch.restarts += u32::from(matches!(what, Claim::Respawn(_)));
-            row.batch.epoch += 1;
-            row.owner = Some(node.clone());
-            row.expires = lease_until;
-            let commands = row
-                .commands
-                .iter()
-                .filter(|(_, applied)| !applied)
-                .map(|(command, _)| command.clone());
-            claimed.push(Snapshot {
-                batch: row.batch.clone(),
-                clips: row.clips.clone(),
-                commands: commands.collect(),
-            });
-        }
-        Ok(claimed)
-    }
-
-    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
-        for row in self
-            .rows()
-            .batches
-            .values_mut()
-            .filter(|row| row.owner.as_ref() == Some(node))
-        {
-            row.expires = lease_until;
-        }
-        Ok(())
-    }
-
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        for row in self
-            .rows()
-            .batches
-            .values_mut()
-            .filter(|row| row.owner.as_ref() == Some(node))
-        {
-            row.owner = None;
-        }
-        Ok(())
-    }
-
-    async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
-        self.write(&change)?;
-        let pause = *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner);
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        Ok(())
-    }
-
-    async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
+    pub(super) fn waiting_commands(&self, batch: &BatchId) -> Vec<Command> {
         let rows = self.rows();
-        let waiting = rows
-            .batches
-            .get(batch)
-            .into_iter()
-            .flat_map(|row| &row.commands)
-            .filter(|(_, applied)| !applied);
-        Ok(waiting.map(|(command, _)| command.clone()).collect())
+        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
+        let waiting = commands.filter(|(_, applied)| !applied);
+        waiting.map(|(command, _)| command.clone()).collect()
     }
 
-    async fn owned(
+    pub(super) fn owned_now(
         &self,
         account: &AccountId,
         posts: &[PostId],
         except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+    ) -> HashSet<PostId> {
         let rows = self.rows();
         let others = rows
             .attempts
             .iter()
             .filter(|((batch, clip, _), row)| row.account == account.as_str() && (batch, *clip) != except);
         let ids = others.filter_map(|(_, row)| row.write.post.as_ref().map(|post| post.id.clone()));
-        Ok(ids.filter(|id| posts.contains(id)).collect())
+        ids.filter(|id| posts.contains(id)).collect()
     }
 }

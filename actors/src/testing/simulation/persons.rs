@@ -1,0 +1,84 @@
+//! What people do at the network behind everybody's back: edit a post in the planner, delete one, make one of their own.
+//!
+//! The run calls it when the scenario says so.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    ledger::{Fate, Post},
+    stage::Stage,
+};
+use crate::model::{Network, Request};
+
+/// The place of some post that is in the planner and not live yet.
+fn pending(stage: &Stage) -> Option<usize> {
+    let now = stage.now();
+    let ledger = stage.ledger();
+    let open = |post: &Post| post.created_at <= now && !post.is_gone(now) && !post.is_live(now) && post.of.is_some();
+    let open: Vec<usize> = (0..ledger.posts.len()).filter(|place| open(&ledger.posts[*place])).collect();
+    drop(ledger);
+    (!open.is_empty()).then(|| stage.dice().pick(&open))
+}
+
+/// A person edits some post: it gets a new handle, keeps its uuid, and may get another slot.
+pub fn edit(stage: &Arc<Stage>) {
+    let Some(place) = pending(stage) else { return };
+    let (moves, later) = {
+        let mut dice = stage.dice();
+        (dice.chance(500), dice.mostly_short(50 * 60))
+    };
+    let mut ledger = stage.ledger();
+    let id = ledger.new_id();
+    let post = &mut ledger.posts[place];
+    let was = post.id().clone();
+    post.ids.push(id);
+    if moves && post.slot > stage.now() {
+        post.slot = post.slot + later;
+    }
+    let (is, slot) = (post.id().clone(), post.slot);
+    drop(ledger);
+    stage.tell("planner", || format!("A PERSON EDITS {was}: {is}, for {slot}"));
+}
+
+/// A person deletes some post before it is live.
+pub fn delete(stage: &Arc<Stage>) {
+    let Some(place) = pending(stage) else { return };
+    let now = stage.now();
+    let mut ledger = stage.ledger();
+    let post = &mut ledger.posts[place];
+    post.gone_at = Some(now);
+    let id = post.id().clone();
+    drop(ledger);
+    stage.tell("planner", || format!("A PERSON DELETES {id}"));
+}
+
+/// A person makes a post of their own for a slot in which there is one of ours.
+pub fn post_by_hand(stage: &Arc<Stage>) {
+    let Some(place) = pending(stage) else { return };
+    let now = stage.now();
+    let mut ledger = stage.ledger();
+    let id = ledger.new_id();
+    let (account, slot) = (ledger.posts[place].account.clone(), ledger.posts[place].slot);
+    let media = "https://cdn.example/by-hand.mp4";
+    ledger.posts.push(Post {
+        uuid: Some(format!("-{id}7")),
+        ids: vec![id.clone()],
+        account,
+        of: None,
+        request: Request {
+            network: Network::Facebook,
+            media: media.into(),
+            text: "".into(),
+            slot,
+        },
+        slot,
+        media: media.into(),
+        created_at: now,
+        visible_at: now,
+        listed_at: now,
+        fate: Fate::GoesLive(Duration::from_secs(1)),
+        gone_at: None,
+    });
+    drop(ledger);
+    stage.tell("planner", || format!("A PERSON MAKES {id} for {slot}"));
+}
