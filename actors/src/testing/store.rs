@@ -6,7 +6,10 @@ mod port;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -57,6 +60,7 @@ pub struct MemoryStore {
     changed: Notify,
     slots: SlotRule,
     answers_take: Mutex<Duration>,
+    renewals_fail: AtomicBool,
 }
 
 impl MemoryStore {
@@ -67,12 +71,18 @@ impl MemoryStore {
             changed: Notify::new(),
             slots,
             answers_take: Mutex::default(),
+            renewals_fail: AtomicBool::new(false),
         }
     }
 
     /// From now on a commit is durable at once but answered this much later, as with a real database.
     pub fn set_answers_take(&self, pause: Duration) {
         *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// From now on leases are not prolonged, or are again, while everything else goes on.
+    pub fn set_renewals_fail(&self, fail: bool) {
+        self.renewals_fail.store(fail, Ordering::Relaxed);
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {

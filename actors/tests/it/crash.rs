@@ -89,6 +89,24 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_lapsed_lease_that_its_own_node_takes_again_is_run_by_one_actor() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(30));
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.set_renewals_fail(true);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    world.store.set_renewals_fail(false);
+    assert_eq!(world.store.read(&batch).0.epoch, 2, "taken again when it had lapsed");
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let (row, clips) = world.store.read(&batch);
+    assert_eq!((row.epoch, row.restarts), (2, 0), "the actor that lost its lease takes nothing from its successor");
+    assert!(clips.iter().all(|clip| clip.status == ClipStatus::Published));
+    assert_eq!(world.network.calls("create").len(), 2);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_before_a_third_of_it_has_passed() {
     for seconds in [8, 9, 10, 15, 40] {
         let lease = Duration::from_secs(seconds);

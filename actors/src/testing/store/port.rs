@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, PoisonError},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
 use async_trait::async_trait;
@@ -27,6 +27,9 @@ impl Store for MemoryStore {
     }
 
     async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
+        if self.renewals_fail.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("scripted".into()));
+        }
         self.renew_now(node, lease_until);
         Ok(())
     }
