@@ -8,7 +8,7 @@ use super::{
     ledger::{Fate, Post},
     stage::Stage,
 };
-use crate::model::{Network, Request};
+use crate::model::{BatchId, Network, Request};
 
 /// The place of some post that is in the planner and not live yet.
 fn pending(stage: &Stage) -> Option<usize> {
@@ -23,6 +23,12 @@ fn pending(stage: &Stage) -> Option<usize> {
 /// A person edits some post: it gets a new handle, keeps its uuid, and may get another slot.
 pub fn edit(stage: &Arc<Stage>) {
     let Some(place) = pending(stage) else { return };
+    let is_known = {
+        let ledger = stage.ledger();
+        let post = &ledger.posts[place];
+        let nobody = (&BatchId::from(""), 0);
+        !stage.rows.owned_now(&post.account, &post.ids, nobody).is_empty()
+    };
     let (moves, later) = {
         let mut dice = stage.dice();
         (dice.chance(500), dice.mostly_short(50 * 60))
@@ -32,7 +38,8 @@ pub fn edit(stage: &Arc<Stage>) {
     let post = &mut ledger.posts[place];
     let was = post.id().clone();
     post.ids.push(id);
-    if moves && post.slot > stage.now() {
+    // A post whose id is not known yet is looked for by its slot: if that is another one now, nobody can know it.
+    if moves && is_known && post.slot > stage.now() {
         post.slot = post.slot + later;
     }
     let (is, slot) = (post.id().clone(), post.slot);

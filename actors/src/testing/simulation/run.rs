@@ -123,6 +123,7 @@ impl Run {
                 }
             }
         }
+        self.stage.end();
         self.limiters_are_empty().await;
         invariants::everybody_rests(&self.stage);
     }

@@ -4,7 +4,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -114,6 +117,7 @@ pub struct Stage {
     ledger: Mutex<Ledger>,
     record: Mutex<Record>,
     deaths: mpsc::UnboundedSender<Death>,
+    over: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -137,6 +141,7 @@ impl Stage {
                 ..Record::default()
             }),
             deaths,
+            over: AtomicBool::new(false),
         };
         (Arc::new(stage), died)
     }
@@ -153,7 +158,16 @@ impl Stage {
 
     /// Whether nothing goes wrong any more.
     pub fn is_calm(&self) -> bool {
-        self.now() >= self.calm_from()
+        self.now() >= self.calm_from() || self.is_over()
+    }
+
+    /// Everybody rests: from here on nothing goes wrong any more.
+    pub fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// The dice.
@@ -178,7 +192,7 @@ impl Stage {
             .spells
             .iter()
             .enumerate()
-            .filter(move |(_, spell)| (spell.from..spell.to).contains(&since))
+            .filter(move |(_, spell)| !self.is_over() && (spell.from..spell.to).contains(&since))
     }
 
     /// How long a confirmation is waited for in this batch.
@@ -220,7 +234,7 @@ impl Stage {
 
     /// The process behind this gate is dead from now on.
     pub fn kill(&self, gate: &Arc<Gate>, why: &str) {
-        if gate.die() {
+        if !self.is_over() && gate.die() {
             self.tell(gate.name.as_str(), || format!("DIES: {why}"));
             // Whoever buries the dead ends with the run.
             let _: Result<(), _> = self.deaths.send(Death { gate: gate.clone() });
