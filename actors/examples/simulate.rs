@@ -45,7 +45,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if options.one { replay(options.seeds.start) } else { play(&options) }
+    if options.one {
+        replay(options.seeds.start)
+    } else {
+        play(&options)
+    }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -61,7 +65,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             continue;
         }
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
-        let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{name} {value}: {text:?} is no number"));
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| format!("{name} {value}: {text:?} is no number"))
+        };
         match name.as_str() {
             "--seed" => {
                 let seed = number(&value)?;
@@ -170,7 +177,11 @@ fn show_progress(done: &AtomicU64, stop: &AtomicBool, of: u64, begun: Instant) {
 }
 
 fn report(tally: &Tally, played: u64, took: Duration) -> ExitCode {
-    let Tally { counts, failing, failures } = tally;
+    let Tally {
+        counts,
+        failing,
+        failures,
+    } = tally;
     let crashes: u64 = counts.crashes.values().sum();
     println!(
         "seeds {played}, failing {failures}, {:.1} s, {:.0} seeds/s",
@@ -178,7 +189,10 @@ fn report(tally: &Tally, played: u64, took: Duration) -> ExitCode {
         played as f64 / took.as_secs_f64()
     );
     println!("crashes {crashes}: {}", listed(&counts.crashes));
-    println!("panics {}, pauses {}, takeovers {}", counts.panics, counts.pauses, counts.takeovers);
+    println!(
+        "panics {}, pauses {}, takeovers {}",
+        counts.panics, counts.pauses, counts.takeovers
+    );
     println!("commands: {}", listed(&counts.commands));
     println!("calls {}, commits {}", counts.calls, counts.commits);
     println!(

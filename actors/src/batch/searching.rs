@@ -57,7 +57,7 @@ impl Run {
         if listing.posts.is_empty() {
             return Ok(HashSet::new());
         }
-        let posts: Vec<PostId> = listing.posts.iter().map(|post| post.post.id.clone()).collect();
+        let posts: Vec<PostRef> = listing.posts.iter().map(|post| post.post.clone()).collect();
         let store = &self.context.store;
         insist(|| store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))).await
     }

@@ -37,6 +37,8 @@ pub enum Fault {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Post {
     pub id: String,
+    /// Kept when a person edits the post.
+    pub uuid: String,
     pub account: String,
     pub request: Request,
     pub created_at: Timestamp,
@@ -191,6 +193,7 @@ impl Network {
         let mut posts = lock(&self.posts);
         let id = format!("{}", 300_000_001 + if repeats_ids { 0 } else { posts.len() });
         posts.push(Post {
+            uuid: format!("-{id}"),
             id: id.clone(),
             account: account.to_string(),
             request: request.clone(),
@@ -200,8 +203,20 @@ impl Network {
             deleted: false,
         });
         PostRef {
+            uuid: Some(format!("-{id}").into()),
             id: id.into(),
-            uuid: None,
+        }
+    }
+
+    /// A person gives the post another slot: it gets a new id and keeps its uuid.
+    pub fn edit(&self, id: &str, slot: Timestamp) {
+        let mut posts = lock(&self.posts);
+        let new_id = format!("{}", 400_000_001 + posts.len());
+        if let Some(post) = posts.iter_mut().find(|post| post.id == id) {
+            let waits = post.live_at.map(|at| at.since(post.request.slot));
+            post.live_at = waits.map(|waits| slot + waits);
+            post.request.slot = slot;
+            post.id = new_id;
         }
     }
 
@@ -298,7 +313,7 @@ impl Provider for Network {
         let posts = posts.map(|post| Candidate {
             post: PostRef {
                 id: post.id.into(),
-                uuid: None,
+                uuid: Some(post.uuid.into()),
             },
             network: Some(post.request.network),
             slot: post.request.slot,

@@ -21,7 +21,7 @@ use crate::{
     events::Event,
     model::{
         AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, CommandKind, Network, NodeId, PostId,
-        PublishMode, Request, Timestamp, Totals,
+        PostRef, PublishMode, Request, Timestamp, Totals,
     },
     ports::Change,
     schedule::SlotRule,
@@ -305,18 +305,18 @@ impl MemoryStore {
         waiting.map(|(command, _)| command.clone()).collect()
     }
 
-    pub(super) fn owned_now(
-        &self,
-        account: &AccountId,
-        posts: &[PostId],
-        except: (&BatchId, u32),
-    ) -> HashSet<PostId> {
+    pub(super) fn owned_now(&self, account: &AccountId, posts: &[PostRef], except: (&BatchId, u32)) -> HashSet<PostId> {
         let rows = self.rows();
         let others = rows
             .attempts
             .iter()
             .filter(|((batch, clip, _), row)| row.account == account.as_str() && (batch, *clip) != except);
-        let ids = others.filter_map(|(_, row)| row.write.post.as_ref().map(|post| post.id.clone()));
-        ids.filter(|id| posts.contains(id)).collect()
+        let others: Vec<&PostRef> = others.filter_map(|(_, row)| row.write.post.as_ref()).collect();
+        let is_owned = |post: &&PostRef| {
+            others
+                .iter()
+                .any(|other| other.id == post.id || (other.uuid.is_some() && other.uuid == post.uuid))
+        };
+        posts.iter().filter(is_owned).map(|post| post.id.clone()).collect()
     }
 }

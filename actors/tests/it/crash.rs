@@ -100,7 +100,11 @@ async fn a_lapsed_lease_that_its_own_node_takes_again_is_run_by_one_actor() {
     assert_eq!(world.store.read(&batch).0.epoch, 2, "taken again when it had lapsed");
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     let (row, clips) = world.store.read(&batch);
-    assert_eq!((row.epoch, row.restarts), (2, 0), "the actor that lost its lease takes nothing from its successor");
+    assert_eq!(
+        (row.epoch, row.restarts),
+        (2, 0),
+        "the actor that lost its lease takes nothing from its successor"
+    );
     assert!(clips.iter().all(|clip| clip.status == ClipStatus::Published));
     assert_eq!(world.network.calls("create").len(), 2);
     assert_ledger(&world, &batch);

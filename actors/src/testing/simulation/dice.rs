@@ -11,7 +11,10 @@ pub struct Dice(u64);
 impl Dice {
     /// The stream of this seed.
     pub const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xd134_2543_de82_ef95).wrapping_add(0x2545_f491_4f6c_dd1d))
+        Self(
+            seed.wrapping_mul(0xd134_2543_de82_ef95)
+                .wrapping_add(0x2545_f491_4f6c_dd1d),
+        )
     }
 
     fn next(&mut self) -> u64 {

@@ -9,7 +9,7 @@ mod the_end;
 use std::sync::Arc;
 
 use super::{
-    ledger::{Attempt, Ledger},
+    ledger::{Attempt, Ledger, Post},
     network::Kind,
     node::Gate,
     scenario::Trouble,
@@ -29,9 +29,17 @@ pub use the_end::{everybody_rests, places_are_free, somebody_does_not_rest};
 pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp) {
     let under_way = gate.calls_under_way.load(std::sync::atomic::Ordering::Relaxed);
     if under_way > stage.scenario.max_in_flight {
-        stage.violate("the limiter limits", format!("{under_way} calls of {} are under way", gate.name));
+        stage.violate(
+            "the limiter limits",
+            format!("{under_way} calls of {} are under way", gate.name),
+        );
     }
-    let away = |trouble: &Trouble| matches!(trouble, Trouble::Unreachable | Trouble::Unavailable | Trouble::TokenRefused);
+    let away = |trouble: &Trouble| {
+        matches!(
+            trouble,
+            Trouble::Unreachable | Trouble::Unavailable | Trouble::TokenRefused
+        )
+    };
     let spells: Vec<usize> = stage
         .troubles(now)
         .filter(|(_, spell)| away(&spell.trouble))
@@ -52,7 +60,10 @@ pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp
 /// become live.
 pub fn a_create_call_leaves(stage: &Arc<Stage>, gate: &Gate, account: &AccountId, request: &Request) -> Attempt {
     let Some((batch, clip, attempt)) = stage.rows.intent(account, request) else {
-        stage.violate("the intent is durable before the create call leaves", format!("{request:?}"));
+        stage.violate(
+            "the intent is durable before the create call leaves",
+            format!("{request:?}"),
+        );
         return Attempt {
             batch: BatchId::from("?"),
             clip: 0,
@@ -65,14 +76,25 @@ pub fn a_create_call_leaves(stage: &Arc<Stage>, gate: &Gate, account: &AccountId
     let attempt = Attempt { batch, clip, attempt };
     let epoch = stage.record().intents.get(&attempt).copied();
     if row.owner.as_ref() != Some(&gate.name) || Some(row.batch.epoch) != epoch {
-        stage.violate("no create call leaves without its lease", format!("{who} of {}, lease of {:?}", gate.name, row.owner));
+        stage.violate(
+            "no create call leaves without its lease",
+            format!("{who} of {}, lease of {:?}", gate.name, row.owner),
+        );
     }
     if row.expires < now + LEASE_MARGIN {
-        stage.violate("no create call leaves with less than five seconds of lease", format!("{who}, until {}", row.expires));
+        stage.violate(
+            "no create call leaves with less than five seconds of lease",
+            format!("{who}, until {}", row.expires),
+        );
     }
     for post in stage.ledger().of(&attempt.batch, clip) {
         if !post.is_dead(now) {
-            let fate = format!("{who} while {} is {:?}, live at {:?}", post.id(), post.fate, post.live_at());
+            let fate = format!(
+                "{who} while {} is {:?}, live at {:?}",
+                post.id(),
+                post.fate,
+                post.live_at()
+            );
             stage.violate("nothing is sent again that is or may become live", fate);
         }
     }
@@ -82,7 +104,9 @@ pub fn a_create_call_leaves(stage: &Arc<Stage>, gate: &Gate, account: &AccountId
 /// Leases are taken.
 pub fn batches_are_claimed(stage: &Arc<Stage>, gate: &Gate, what: &Claim, claimed: &[Snapshot]) {
     for Snapshot { batch, .. } in claimed {
-        stage.tell(gate.name.as_str(), || format!("claims {} ({what:?}): epoch {}", batch.id, batch.epoch));
+        stage.tell(gate.name.as_str(), || {
+            format!("claims {} ({what:?}): epoch {}", batch.id, batch.epoch)
+        });
         let mut record = stage.record();
         let before = record.owners.insert(batch.id.clone(), gate.name.clone());
         record.counts.takeovers += u64::from(before.is_some_and(|before| before != gate.name));
@@ -105,12 +129,18 @@ pub fn a_change_was_written(
     if before.owner.as_ref() != Some(&gate.name) || before.batch.epoch != change.epoch {
         stage.violate(
             "no write of a stale owner lands",
-            format!("{} of {} at epoch {}, epoch {} of {:?}", change.batch, gate.name, change.epoch, before.batch.epoch, before.owner),
+            format!(
+                "{} of {} at epoch {}, epoch {} of {:?}",
+                change.batch, gate.name, change.epoch, before.batch.epoch, before.owner
+            ),
         );
     }
     let after = stage.rows.row(&change.batch);
     if Totals::of(&after.clips) != change.head.totals {
-        stage.violate("totals equal rows", format!("{}: {:?}", change.batch, change.head.totals));
+        stage.violate(
+            "totals equal rows",
+            format!("{}: {:?}", change.batch, change.head.totals),
+        );
     }
     for write in &change.attempts {
         if write.request.is_some() {
@@ -133,11 +163,17 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
     stage.record().intents.insert(intent, change.epoch);
     let who = format!("{}#{index}.{attempt}", change.batch);
     if change.head.status != BatchStatus::Processing {
-        stage.violate("only a batch that is processing sends", format!("{who}: {}", change.head.status));
+        stage.violate(
+            "only a batch that is processing sends",
+            format!("{who}: {}", change.head.status),
+        );
     }
     for clip in after.clips.iter().filter(|clip| clip.index != index) {
         if clip.in_flight() {
-            stage.violate("one clip at a time", format!("{who} while clip {} is {}", clip.index, clip.status));
+            stage.violate(
+                "one clip at a time",
+                format!("{who} while clip {} is {}", clip.index, clip.status),
+            );
         }
         let passed = match (clip.status, after.batch.on_failure) {
             (ClipStatus::Published | ClipStatus::Cancelled, _) => true,
@@ -154,7 +190,10 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
             ) => false,
         };
         if clip.index < index && !passed {
-            stage.violate("clips go in order", format!("{who} while clip {} is {}", clip.index, clip.status));
+            stage.violate(
+                "clips go in order",
+                format!("{who} while clip {} is {}", clip.index, clip.status),
+            );
         }
     }
 }
@@ -162,7 +201,10 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
 fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, row: &RowView) {
     let who = format!("{}#{} {} -> {}", row.batch.id, after.index, before.status, after.status);
     if after.retries > row.batch.max_retries {
-        stage.violate("retries are counted", format!("{who}: {} of {}", after.retries, row.batch.max_retries));
+        stage.violate(
+            "retries are counted",
+            format!("{who}: {} of {}", after.retries, row.batch.max_retries),
+        );
     }
     let late = before.timed_out();
     let is_final = match before.status {
@@ -183,6 +225,11 @@ fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, row: &RowView
         return;
     }
     let ledger = stage.ledger();
+    let adopted = after.post.as_ref().and_then(|post| ledger.with_id(&post.id));
+    let own = |of: &Attempt| of.batch == row.batch.id && of.clip == after.index;
+    if adopted.is_some_and(|post| !post.of.as_ref().is_some_and(own)) {
+        stage.violate("no clip has another's post", format!("{who}: {:?}", after.post));
+    }
     let broken = match after.status {
         ClipStatus::Published => published_without_the_networks_word(stage, &ledger, after, row),
         ClipStatus::Failed if after.timed_out() => timed_out_too_soon(stage, &ledger, after, row),
@@ -230,15 +277,18 @@ fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &C
     let unclear_list = ledger.listings.get(&key).is_none_or(|listed| {
         !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now))
     });
-    let changed_by_hand = ledger.of(&key.0, clip.index).any(|post| {
-        post.is_edited() || post.gone_at.is_some() || post.visible_at > post.created_at + VISIBILITY
-    });
-    let same_slot = |slot| clip.slot().is_some_and(|own| stage.scenario.rules.slots.same(own, slot));
+    let changed_by_hand = ledger
+        .of(&key.0, clip.index)
+        .any(|post| post.is_edited() || post.gone_at.is_some() || post.visible_at > post.created_at + VISIBILITY);
+    let same_slot = |slot| {
+        clip.slot()
+            .is_some_and(|own| stage.scenario.rules.slots.same(own, slot))
+    };
     let strangers: Vec<_> = ledger
         .posts
         .iter()
         .filter(|post| post.account == row.batch.account && same_slot(post.slot) && *post.media != *clip.url)
-        .flat_map(|post| post.ids.clone())
+        .map(Post::reference)
         .collect();
     let owned = stage.rows.owned_now(&row.batch.account, &strangers, (&key.0, key.1));
     let ambiguous = owned.len() < strangers.len();

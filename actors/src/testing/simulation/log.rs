@@ -25,7 +25,9 @@ thread_local! {
 }
 
 /// While it lives, this thread plays this run.
-pub struct Listening(#[allow(dead_code, reason = "it ends the subscription when dropped")] tracing::subscriber::DefaultGuard);
+pub struct Listening(
+    #[allow(dead_code, reason = "it ends the subscription when dropped")] tracing::subscriber::DefaultGuard,
+);
 
 impl Drop for Listening {
     fn drop(&mut self) {
@@ -95,7 +97,8 @@ impl Subscriber for Listener {
         with_stage(|stage| {
             stage.tell("", || format!("      {message}{fields}"));
             // An actor that dies of anything else than what the simulation did to it has a bug.
-            if *event.metadata().level() == Level::ERROR && cause.is_some_and(|cause| !cause.contains(SIMULATED_PANIC)) {
+            if *event.metadata().level() == Level::ERROR && cause.is_some_and(|cause| !cause.contains(SIMULATED_PANIC))
+            {
                 stage.violate("no actor dies by itself", format!("{message}{fields}"));
             }
         });

@@ -199,7 +199,11 @@ impl SimulatedNetwork {
                 (false, Some(error(verdict, false, "UNAUTHORIZED")))
             }
             Some(Fault::Forbidden) => {
-                let verdict = Verdict::Unauthorized(if account.is_some() { Refused::Brand } else { Refused::Token });
+                let verdict = Verdict::Unauthorized(if account.is_some() {
+                    Refused::Brand
+                } else {
+                    Refused::Token
+                });
                 (false, Some(error(verdict, false, "FORBIDDEN")))
             }
             Some(Fault::CrashBeforeAnswer | Fault::CrashAfterAnswer | Fault::PanicAfter) | None => (true, None),
@@ -241,7 +245,11 @@ impl SimulatedNetwork {
                 takes = course.after;
             }
         }
-        let result = if course.acts { Some(act(now + course.before)) } else { None };
+        let result = if course.acts {
+            Some(act(now + course.before))
+        } else {
+            None
+        };
         match course.fault {
             Some(Fault::PanicAfter) => self.panic(kind),
             // What is lost may be given up before the network acts.
@@ -282,7 +290,13 @@ impl SimulatedNetwork {
     }
 
     /// Makes the post of a create call; refused if its slot has passed.
-    fn make(&self, account: &AccountId, request: &Request, of: Attempt, at: Timestamp) -> Result<PostRef, ProviderError> {
+    fn make(
+        &self,
+        account: &AccountId,
+        request: &Request,
+        of: Attempt,
+        at: Timestamp,
+    ) -> Result<PostRef, ProviderError> {
         let granularity = self.stage.scenario.rules.slots.granularity;
         if at > request.slot + GRACE + granularity {
             return Err(error(Verdict::Unavailable, false, "PAST_SLOT"));
@@ -306,11 +320,19 @@ impl SimulatedNetwork {
             of: Some(of),
             request: request.clone(),
             slot: request.slot,
-            media: if renamed { format!("{}?renamed", request.media) } else { request.media.to_string() },
+            media: if renamed {
+                format!("{}?renamed", request.media)
+            } else {
+                request.media.to_string()
+            },
             created_at: at,
             visible_at: at + visible_after,
             listed_at: at + dice.millis(0, habits.list_lag.as_millis() as u64),
-            fate: if calm { Fate::GoesLive(dice.millis(100, 5_000)) } else { fate(&mut dice, habits, timeout) },
+            fate: if calm {
+                Fate::GoesLive(dice.millis(100, 5_000))
+            } else {
+                fate(&mut dice, habits, timeout)
+            },
             gone_at: None,
         };
         let made = post.reference();
@@ -321,7 +343,12 @@ impl SimulatedNetwork {
 
 fn fate(dice: &mut super::dice::Dice, habits: &Habits, timeout: Duration) -> Fate {
     if dice.chance(habits.fails) {
-        let kind = dice.pick(&[FailureKind::Permanent, FailureKind::Passing, FailureKind::Passing, FailureKind::Connection]);
+        let kind = dice.pick(&[
+            FailureKind::Permanent,
+            FailureKind::Passing,
+            FailureKind::Passing,
+            FailureKind::Connection,
+        ]);
         let detail = format!("{kind:?}");
         return Fate::Fails(dice.millis(0, 20_000), PublishFailure { kind, detail });
     }
@@ -351,8 +378,10 @@ impl Provider for SimulatedNetwork {
         self.gate.pass(&self.stage.clock).await;
         let of = invariants::a_create_call_leaves(&self.stage, &self.gate, account, request);
         let about = format!("{}#{}.{} for {}", of.batch, of.clip, of.attempt, request.slot);
-        self.call(Kind::Create, Some(account), &about, |at| self.make(account, request, of, at))
-            .await
+        self.call(Kind::Create, Some(account), &about, |at| {
+            self.make(account, request, of, at)
+        })
+        .await
     }
 
     async fn status(&self, account: &AccountId, _network: Network, post: &PostRef) -> Result<Reading, ProviderError> {
@@ -398,7 +427,8 @@ impl Provider for SimulatedNetwork {
                 shows_published,
             })
         };
-        self.call(Kind::Find, Some(account), &request.slot.to_string(), act).await
+        self.call(Kind::Find, Some(account), &request.slot.to_string(), act)
+            .await
     }
 
     async fn withdraw(

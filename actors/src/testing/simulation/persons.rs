@@ -15,7 +15,9 @@ fn pending(stage: &Stage) -> Option<usize> {
     let now = stage.now();
     let ledger = stage.ledger();
     let open = |post: &Post| post.created_at <= now && !post.is_gone(now) && !post.is_live(now) && post.of.is_some();
-    let open: Vec<usize> = (0..ledger.posts.len()).filter(|place| open(&ledger.posts[*place])).collect();
+    let open: Vec<usize> = (0..ledger.posts.len())
+        .filter(|place| open(&ledger.posts[*place]))
+        .collect();
     drop(ledger);
     (!open.is_empty()).then(|| stage.dice().pick(&open))
 }
@@ -27,7 +29,10 @@ pub fn edit(stage: &Arc<Stage>) {
         let ledger = stage.ledger();
         let post = &ledger.posts[place];
         let nobody = (&BatchId::from(""), 0);
-        !stage.rows.owned_now(&post.account, &post.ids, nobody).is_empty()
+        !stage
+            .rows
+            .owned_now(&post.account, &[post.reference()], nobody)
+            .is_empty()
     };
     let (moves, later) = {
         let mut dice = stage.dice();

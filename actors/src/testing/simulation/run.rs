@@ -261,7 +261,14 @@ impl Run {
 
     fn with_any(&self, then: impl FnOnce(&Node)) {
         let first = self.stage.dice().within(0, self.nodes.len() as u64 - 1) as usize;
-        let alive = self.nodes.iter().cycle().skip(first).take(self.nodes.len()).flatten().next();
+        let alive = self
+            .nodes
+            .iter()
+            .cycle()
+            .skip(first)
+            .take(self.nodes.len())
+            .flatten()
+            .next();
         if let Some(node) = alive {
             then(node);
         }
@@ -292,6 +299,13 @@ fn stop(stage: &Arc<Stage>, node: &Node) {
     tokio::spawn(async move {
         let asked = supervisor.call(SupervisorMessage::Drain, Some(SHUTDOWN_GRACE));
         let drained = matches!(asked.await, Ok(CallResult::Success(())));
-        stage.kill(&gate, if drained { "stopped as told" } else { "did not stop in time" });
+        stage.kill(
+            &gate,
+            if drained {
+                "stopped as told"
+            } else {
+                "did not stop in time"
+            },
+        );
     });
 }

@@ -312,7 +312,11 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
     let until = calm_after.as_millis() as u64;
     let mut happenings = Vec::new();
     for batch in 0..batches {
-        let at = if dice.chance(600) { Duration::ZERO } else { dice.millis(0, until / 3) };
+        let at = if dice.chance(600) {
+            Duration::ZERO
+        } else {
+            dice.millis(0, until / 3)
+        };
         happenings.push((at, Happening::Submit(batch)));
     }
     let mut some = |runs: u32, most: u64, make: &dyn Fn(&mut Dice) -> Happening| {
@@ -323,13 +327,21 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
             }
         }
     };
-    some(250, 6, &|dice| Happening::Crash(dice.within(0, nodes as u64 - 1) as usize));
+    some(250, 6, &|dice| {
+        Happening::Crash(dice.within(0, nodes as u64 - 1) as usize)
+    });
     some(400, 3, &|dice| {
         Happening::Pause(dice.within(0, nodes as u64 - 1) as usize, dice.mostly_short(60))
     });
-    some(150, 3, &|dice| Happening::Restart(dice.within(0, nodes as u64 - 1) as usize));
-    some(200, 6, &|dice| Happening::Reconcile(dice.within(0, batches as u64 - 1) as usize));
-    some(250, 2, &|dice| Happening::Cancel(dice.within(0, batches as u64 - 1) as usize));
+    some(150, 3, &|dice| {
+        Happening::Restart(dice.within(0, nodes as u64 - 1) as usize)
+    });
+    some(200, 6, &|dice| {
+        Happening::Reconcile(dice.within(0, batches as u64 - 1) as usize)
+    });
+    some(250, 2, &|dice| {
+        Happening::Cancel(dice.within(0, batches as u64 - 1) as usize)
+    });
     some(120, 3, &|_| Happening::Edit);
     some(80, 2, &|_| Happening::Delete);
     some(60, 2, &|_| Happening::PostByHand);

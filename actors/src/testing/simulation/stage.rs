@@ -212,7 +212,8 @@ impl Stage {
 
     /// Whether the database is away now.
     pub fn store_is_down(&self) -> bool {
-        self.troubles(self.now()).any(|(_, spell)| spell.trouble == Trouble::StoreDown)
+        self.troubles(self.now())
+            .any(|(_, spell)| spell.trouble == Trouble::StoreDown)
     }
 
     /// Writes a line of the history, if it is kept.
@@ -220,7 +221,9 @@ impl Stage {
         let mut record = self.record();
         if record.keeps_lines {
             let at = self.now().since(self.began);
-            record.lines.push(format!("{:>10.3}  {who:<8} {}", at.as_secs_f64(), what()));
+            record
+                .lines
+                .push(format!("{:>10.3}  {who:<8} {}", at.as_secs_f64(), what()));
         }
     }
 

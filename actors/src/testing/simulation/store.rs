@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use super::{SIMULATED_PANIC, invariants, node::Gate, stage::Stage};
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, Timestamp},
+    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
     ports::{Change, Claim, Snapshot, Store},
     testing::MemoryStore,
 };
@@ -196,13 +196,20 @@ impl Store for SimulatedStore {
         let mut taken = Vec::new();
         let effect = |rows: &MemoryStore| {
             let claimed = rows.claim_now(node, &what, now, lease_until);
-            taken.extend(claimed.iter().map(|claimed| (claimed.batch.id.clone(), claimed.batch.epoch)));
+            taken.extend(
+                claimed
+                    .iter()
+                    .map(|claimed| (claimed.batch.id.clone(), claimed.batch.epoch)),
+            );
             invariants::batches_are_claimed(&self.stage, &self.gate, &what, &claimed);
             Ok(claimed)
         };
         let result = self.call(Caller::Supervisor, "claim", effect).await;
         if result.is_err() {
-            self.orphans.lock().unwrap_or_else(PoisonError::into_inner).extend(taken);
+            self.orphans
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend(taken);
         }
         result
     }
@@ -241,7 +248,7 @@ impl Store for SimulatedStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostId],
+        posts: &[PostRef],
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError> {
         let effect = |rows: &MemoryStore| Ok(rows.owned_now(account, posts, except));

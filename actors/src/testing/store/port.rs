@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::MemoryStore;
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, Timestamp},
+    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
     ports::{Change, Claim, Snapshot, Store},
 };
 
@@ -55,7 +55,7 @@ impl Store for MemoryStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostId],
+        posts: &[PostRef],
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError> {
         Ok(self.owned_now(account, posts, except))

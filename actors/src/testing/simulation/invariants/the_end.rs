@@ -26,7 +26,10 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
     for batch in stage.rows.batches() {
         let row = stage.rows.row(&batch);
         if let Some(why) = ended_against_the_rules(stage, &row) {
-            stage.violate("every batch ends by the rules", format!("{batch} is {}: {why}", row.batch.status));
+            stage.violate(
+                "every batch ends by the rules",
+                format!("{batch} is {}: {why}", row.batch.status),
+            );
         }
         for clip in &row.clips {
             let held = u64::from(clip.status == ClipStatus::Held);
@@ -103,7 +106,10 @@ fn differs_from_the_ledger(
     clip: &Clip,
     row: &RowView,
 ) -> Option<(&'static str, String)> {
-    let live: Vec<&Post> = ledger.of(&row.batch.id, clip.index).filter(|post| post.live_at().is_some()).collect();
+    let live: Vec<&Post> = ledger
+        .of(&row.batch.id, clip.index)
+        .filter(|post| post.live_at().is_some())
+        .collect();
     let mut record = stage.record();
     record.counts.live += u64::from(!live.is_empty());
     if live.len() > 1 {
@@ -113,7 +119,8 @@ fn differs_from_the_ledger(
     }
     drop(record);
     let Some(post) = live.first() else {
-        return (clip.status == ClipStatus::Published).then(|| ("what is published is live", "there is no post".into()));
+        return (clip.status == ClipStatus::Published)
+            .then(|| ("what is published is live", "there is no post".into()));
     };
     let own = clip.post.as_ref().is_some_and(|known| post.ids.contains(&known.id));
     let right = match clip.status {
@@ -129,14 +136,21 @@ fn differs_from_the_ledger(
         | ClipStatus::Cancelled => false,
     };
     let code = clip.error.as_ref().map(|error| error.code.clone());
-    (!right).then(|| ("what is live is published", format!("{} is live since {:?}, {code:?}", post.id(), post.live_at())))
+    (!right).then(|| {
+        (
+            "what is live is published",
+            format!("{} is live since {:?}, {code:?}", post.id(), post.live_at()),
+        )
+    })
 }
 
 /// A clip that timed out may stay `failed` although its post went live only if that happened after the last of its late
 /// looks, or if the planner had forgotten the post.
 fn could_not_be_seen_going_live(ledger: &Ledger, post: &Post, clip: &Clip) -> bool {
     let looks = ledger.looks.iter().filter(|look| post.ids.contains(&look.post));
-    let seen = looks.clone().any(|look| matches!(look.reading, Reading::Published { .. }));
+    let seen = looks
+        .clone()
+        .any(|look| matches!(look.reading, Reading::Published { .. }));
     let all_done = clip.late_looks as usize >= LATE_LOOKS.len();
     let last = looks.map(|look| look.asked_at).max();
     let went_live_later = last.is_some_and(|last| post.live_at().is_some_and(|at| at > last));
@@ -151,7 +165,10 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
     for event in events {
         let body: Value = serde_json::from_str(&event.body).ok()?;
         let status = body["status"].as_str().unwrap_or_default().to_owned();
-        counted = (body["published"].as_u64().unwrap_or(99), body["errors"].as_u64().unwrap_or(99));
+        counted = (
+            body["published"].as_u64().unwrap_or(99),
+            body["errors"].as_u64().unwrap_or(99),
+        );
         match event.clip {
             Some(clip) => {
                 words.insert(clip, status);
@@ -197,7 +214,11 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
 fn nobody_is_hammered(stage: &Arc<Stage>) {
     // A throttle that is over lets calls go without a probe, so what may be asked then is another question.
     let throttles = stage.scenario.network.throttled > 0
-        || stage.scenario.spells.iter().any(|spell| spell.trouble == Trouble::Throttled);
+        || stage
+            .scenario
+            .spells
+            .iter()
+            .any(|spell| spell.trouble == Trouble::Throttled);
     if throttles {
         return;
     }
@@ -212,7 +233,11 @@ fn nobody_is_hammered(stage: &Arc<Stage>) {
         };
         let allowed = stage.scenario.max_in_flight + probes_within(last.since(*first), &spell.trouble);
         if calls.len() > allowed {
-            let what = format!("{node} calls {} times while {:?} lasts, {allowed} are allowed", calls.len(), spell.trouble);
+            let what = format!(
+                "{node} calls {} times while {:?} lasts, {allowed} are allowed",
+                calls.len(),
+                spell.trouble
+            );
             stage.violate("nobody is hammered", what);
         }
     }
