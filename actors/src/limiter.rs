@@ -299,12 +299,12 @@ async fn probe_brand(inner: Arc<Inner>, account: AccountId) {
         if !lock(&inner).gates.token_open() {
             continue;
         }
-        match inner
-            .provider
-            .check(Some(&account))
-            .await
-            .map_err(|error| (error.verdict, error.outage))
-        {
+        let answer = inner.provider.check(Some(&account)).await;
+        if let Err(error) = &answer {
+            // A throttle or an outage is everybody's, whoever asked.
+            Limiter(inner.clone()).report(&account, error);
+        }
+        match answer.map_err(|error| (error.verdict, error.outage)) {
             Ok(()) | Err((Verdict::Rejected, _) | (Verdict::Unavailable | Verdict::Unknown, false)) => break,
             Err((Verdict::Unavailable | Verdict::Unknown, true)) => {}
             Err((Verdict::Throttled(_) | Verdict::Unauthorized(_), _)) => {}

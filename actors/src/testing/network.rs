@@ -69,6 +69,8 @@ pub struct Script {
     pub unreadable_looks: u32,
     /// So does every credential check.
     pub unreadable_checks: bool,
+    /// Credential checks are asked to wait until then.
+    pub checks_throttled_until: Option<Timestamp>,
     pub failures: VecDeque<Option<PublishFailure>>,
     /// Nobody can connect: certainly nothing happened.
     pub down: bool,
@@ -117,6 +119,7 @@ impl Network {
             panicking_account: "77",
             unreadable_looks: 0,
             unreadable_checks: false,
+            checks_throttled_until: None,
             failures: VecDeque::new(),
             down: false,
             unavailable: false,
@@ -353,6 +356,10 @@ impl Provider for Network {
         self.enter("check")?;
         if self.script().unreadable_checks {
             return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
+        let throttled_until = self.script().checks_throttled_until;
+        if let Some(until) = throttled_until.filter(|until| *until > self.clock.now()) {
+            return Err(error(Verdict::Throttled(until), false, "RATE_LIMITED"));
         }
         let brand_refused = account.is_some() && self.script().brand_refused;
         if brand_refused {
