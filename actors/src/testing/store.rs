@@ -181,10 +181,12 @@ impl MemoryStore {
         self.rows().batches.keys().cloned().collect()
     }
 
-    /// Whether nobody has anything to do, now or later.
-    pub fn is_at_rest(&self) -> bool {
+    /// Whether nobody has anything to do, now or later. A lease that lapsed with its node's death is nobody's.
+    pub fn is_at_rest(&self, now: Timestamp) -> bool {
         self.rows().batches.values().all(|row| {
-            row.owner.is_none() && row.batch.wake_at.is_none() && row.commands.iter().all(|(_, applied)| *applied)
+            (row.owner.is_none() || row.expires <= now)
+                && row.batch.wake_at.is_none()
+                && row.commands.iter().all(|(_, applied)| *applied)
         })
     }
 

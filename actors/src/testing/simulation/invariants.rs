@@ -34,26 +34,27 @@ pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp
             format!("{under_way} calls of {} are under way", gate.name),
         );
     }
-    let away = |trouble: &Trouble| {
-        matches!(
-            trouble,
-            Trouble::Unreachable | Trouble::Unavailable | Trouble::TokenRefused
-        )
-    };
-    let spells: Vec<usize> = stage
-        .troubles(now)
-        .filter(|(_, spell)| away(&spell.trouble))
-        .map(|(place, _)| place)
-        .collect();
+    // What had its permit by then may still leave.
+    if gate.told_to_wait_until() > now && now > gate.told_at() + LEASE_MARGIN {
+        let until = gate.told_to_wait_until();
+        stage.violate(
+            "a pause that the network asks for is kept",
+            format!("{kind:?} of {}, told until {until}", gate.name),
+        );
+    }
     let mut record = stage.record();
     record.counts.calls += 1;
-    let calls = spells.into_iter().map(|spell| CallInSpell {
-        node: gate.name.clone(),
-        probes: kind == Kind::Check,
-        spell,
-        at: now,
-    });
-    record.calls_in_spells.extend(calls);
+    let mut wrong = stage
+        .troubles(now)
+        .filter(|(_, spell)| spell.trouble != Trouble::StoreDown);
+    if let (Some((spell, _)), None) = (wrong.next(), wrong.next()) {
+        record.calls_in_spells.push(CallInSpell {
+            node: gate.name.clone(),
+            probes: kind == Kind::Check,
+            spell,
+            at: now,
+        });
+    }
 }
 
 /// A create call: its intent is stored, its lease holds for long enough, and no other post of the clip is or may yet

@@ -276,6 +276,13 @@ impl SimulatedNetwork {
             (None, Some(result)) => result,
             (None, None) => Err(error(Verdict::Unknown, true, "NOTHING")),
         };
+        if let Err(ProviderError {
+            verdict: Verdict::Throttled(until),
+            ..
+        }) = &result
+        {
+            gate.is_told_to_wait(stage.now(), *until);
+        }
         self.tell(|| match &result {
             Ok(answer) => format!("{kind:?} {about} -> {answer:?}"),
             Err(error) => format!("{kind:?} {about} -> {:?} {}", error.verdict, error.code),

@@ -37,6 +37,8 @@ pub struct Gate {
     dead: AtomicBool,
     stopping: AtomicBool,
     still_until: AtomicI64,
+    told_at: AtomicI64,
+    told_to_wait_until: AtomicI64,
 }
 
 impl Gate {
@@ -49,6 +51,8 @@ impl Gate {
             dead: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             still_until: AtomicI64::new(0),
+            told_at: AtomicI64::new(0),
+            told_to_wait_until: AtomicI64::new(0),
         })
     }
 
@@ -60,6 +64,24 @@ impl Gate {
     /// Whether it is closed for ever.
     pub fn is_dead(&self) -> bool {
         self.dead.load(Ordering::Relaxed)
+    }
+
+    /// The network asked it for a pause.
+    pub fn is_told_to_wait(&self, now: Timestamp, until: Timestamp) {
+        if self.told_to_wait_until() <= now {
+            self.told_at.store(now.as_millis(), Ordering::Relaxed);
+        }
+        self.told_to_wait_until.fetch_max(until.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Since when it has known that the network wants a pause.
+    pub fn told_at(&self) -> Timestamp {
+        Timestamp::from_millis(self.told_at.load(Ordering::Relaxed))
+    }
+
+    /// Until when the network asked it for a pause.
+    pub fn told_to_wait_until(&self) -> Timestamp {
+        Timestamp::from_millis(self.told_to_wait_until.load(Ordering::Relaxed))
     }
 
     /// From now on its end is no accident.

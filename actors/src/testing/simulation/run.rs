@@ -28,6 +28,9 @@ use crate::{
 /// every batch at its slowest.
 const BOUND: Duration = Duration::from_secs(6 * 3_600);
 
+/// How often it is seen whether everybody rests although nothing was written: leases lapse silently.
+const GLANCE: Duration = Duration::from_secs(20);
+
 /// How long an orderly stop may take before the process is killed.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
 
@@ -117,6 +120,7 @@ impl Run {
                 Some(node) = self.started.recv() => self.settle_in(node),
                 () = time::sleep(wait), if due.is_some() => self.go_on(),
                 () = self.stage.rows.changed() => {}
+                () = time::sleep(GLANCE) => {}
                 () = time::sleep_until(end) => {
                     invariants::somebody_does_not_rest(&self.stage);
                     return;
@@ -129,7 +133,10 @@ impl Run {
     }
 
     fn is_over(&self) -> bool {
-        self.agenda.is_empty() && self.nodes.iter().all(Option::is_some) && self.stage.rows.is_at_rest()
+        self.agenda.is_empty()
+            && self.died.is_empty()
+            && self.nodes.iter().all(Option::is_some)
+            && self.stage.rows.is_at_rest(self.stage.now())
     }
 
     fn go_on(&mut self) {

@@ -212,7 +212,7 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
 /// While the network is away every node asks it with pauses: what was under way when it went, and then one probe per
 /// interval.
 fn nobody_is_hammered(stage: &Arc<Stage>) {
-    // A throttle that is over lets calls go without a probe, so what may be asked then is another question.
+    // A throttle that is over lets calls go without a probe: what they may be is said when they leave.
     let throttles = stage.scenario.network.throttled > 0
         || stage
             .scenario
@@ -231,7 +231,10 @@ fn nobody_is_hammered(stage: &Arc<Stage>) {
         let (Some(first), Some(last)) = (calls.first(), calls.last()) else {
             continue;
         };
-        let allowed = stage.scenario.max_in_flight + probes_within(last.since(*first), &spell.trouble);
+        let Some(probes) = probes_within(last.since(*first), &spell.trouble) else {
+            continue;
+        };
+        let allowed = stage.scenario.max_in_flight + probes;
         if calls.len() > allowed {
             let what = format!(
                 "{node} calls {} times while {:?} lasts, {allowed} are allowed",
@@ -243,15 +246,17 @@ fn nobody_is_hammered(stage: &Arc<Stage>) {
     }
 }
 
-fn probes_within(time: Duration, trouble: &Trouble) -> usize {
+/// How often a node may ask in so much time, at most; `None` where this is no question of time.
+fn probes_within(time: Duration, trouble: &Trouble) -> Option<usize> {
     let mut probes = 1;
     let mut passed = Duration::ZERO;
     while passed <= time {
         passed += match trouble {
             Trouble::TokenRefused => CREDENTIAL_CHECK,
-            _ => probe_backoff(probes as u32 - 1),
+            Trouble::Unreachable | Trouble::Unavailable => probe_backoff(probes as u32 - 1),
+            Trouble::BrandRefused(_) | Trouble::Throttled | Trouble::StoreDown => return None,
         };
         probes += 1;
     }
-    probes
+    Some(probes)
 }
