@@ -25,6 +25,10 @@ fn pending(stage: &Stage) -> Option<usize> {
 /// A person edits some post: it gets a new handle, keeps its uuid, and may get another slot.
 pub fn edit(stage: &Arc<Stage>) {
     let Some(place) = pending(stage) else { return };
+    // Without a uuid nothing but the slot and the media would say what was edited.
+    if stage.ledger().posts[place].uuid.is_none() {
+        return;
+    }
     let is_known = {
         let ledger = stage.ledger();
         let post = &ledger.posts[place];
