@@ -33,7 +33,7 @@ use std::{
 use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchId, CommandId, CommandKind, Tenant, Timestamp, UserId},
+    model::{BatchId, CommandId, Tenant, Timestamp, UserId, Wish},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -129,7 +129,7 @@ impl Store {
     pub async fn command(
         &self,
         batch: &BatchId,
-        kind: CommandKind,
+        wish: &Wish,
         requested_by: &str,
         at: Timestamp,
     ) -> Result<CommandId, StoreError> {
@@ -137,7 +137,8 @@ impl Store {
         let command = NewCommand {
             id: id.clone(),
             batch: rows::clean(batch.as_str()).into(),
-            kind,
+            kind: wish.kind(),
+            detail: wish.detail(),
             requested_by: requested_by.to_owned(),
             at,
         };

@@ -4,6 +4,7 @@
 
 mod acts;
 mod answers;
+mod commanding;
 mod commit;
 mod looking;
 mod run;

@@ -22,7 +22,7 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// First on a stream; not stored.
+    /// How the batch stands: first on a stream, where it is not stored, and stored when a batch goes on that had stopped.
     Connected,
     /// A clip moved.
     Progress,
@@ -92,11 +92,19 @@ impl Body<'_> {
 }
 
 /// The word of a clip's status in a `progress` message: `uncertain` is shown as `waiting_confirmation`, because what a
-/// watcher can do about either is the same: wait.
+/// watcher can do about either is the same: wait. So it is with a clip that was reopened and waits for its turn: `queued`.
 fn progress_word(status: ClipStatus) -> &'static str {
     match status {
         ClipStatus::Uncertain => ClipStatus::WaitingConfirmation.as_str(),
-        other => other.as_str(),
+        ClipStatus::Pending => ClipStatus::Queued.as_str(),
+        ClipStatus::Queued
+        | ClipStatus::Uploading
+        | ClipStatus::WaitingConfirmation
+        | ClipStatus::Retrying
+        | ClipStatus::Held
+        | ClipStatus::Published
+        | ClipStatus::Failed
+        | ClipStatus::Cancelled => status.as_str(),
     }
 }
 
@@ -142,6 +150,17 @@ pub fn waiting(batch: &Batch, clip: &Clip, totals: Totals, wait: &WaitProgress, 
         timestamp: at,
     }
     .text()
+}
+
+/// A batch that had stopped or ended goes on, because a person said so. No message of the stream's list is about that; the
+/// one that tells how a batch stands (`connected`, here with a number) is what every watcher understands.
+pub fn going_on(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
+    let kind = EventKind::Connected;
+    Event {
+        kind,
+        clip: None,
+        body: summary(kind, batch.id.as_str(), batch.status, totals, batch.error.as_ref(), at),
+    }
 }
 
 /// The batch came to an end or a stop: `completed`, `cancelled`, or `error` for the others.

@@ -173,6 +173,7 @@ mod tests {
             published_at: None,
             timed_out_at: None,
             late_looks: 0,
+            ruling: None,
             request: None,
             intent_at: Some(INTENT),
         }

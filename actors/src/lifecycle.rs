@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::{Clip, ClipStatus, PostRef, Request, Timestamp, Trouble};
+use crate::model::{Clip, ClipStatus, PostRef, Request, Ruling, Timestamp, Trouble};
 
 /// Something that happened to a clip.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,18 @@ pub enum ClipEvent {
     Withdrawn,
     /// One more of the looks after a timeout found nothing final.
     LateLook,
+    /// A person wants the failed clip tried again. If its post may exist, the network is asked about that first.
+    Reopen(Trouble),
+    /// A person wants the batch to go on past the failed clip.
+    PassOver,
+    /// A person says that this post is the held clip's.
+    Adopt(PostRef),
+    /// The post that a person named is not the held clip's.
+    NotAdopted(Trouble),
+    /// A person says that the held clip is not live and is to be sent again.
+    SendAgain,
+    /// A person gives up the held clip.
+    Drop(Trouble),
 }
 
 /// A change that the machine does not know; the caller has a bug or a stale answer.
@@ -89,8 +101,12 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.post = Some(post);
             clip.uploaded_at = Some(at);
         }
-        (S::Uploading, E::AnswerLost(trouble)) if !before_request => doubt(clip, S::Uncertain, trouble),
-        (S::Uploading, E::Refused(trouble)) => fail(clip, trouble),
+        (S::Uploading, E::AnswerLost(trouble)) if !before_request => doubt(clip, trouble),
+        // Without its request a failed clip is known not to be at the network.
+        (S::Uploading, E::Refused(trouble)) => {
+            forget_attempt(clip);
+            fail(clip, trouble);
+        }
         (S::Uploading, E::Postponed { trouble, until, spend }) => {
             clip.retries += u32::from(spend);
             postpone(clip, trouble, until);
@@ -126,14 +142,14 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             publish(clip, network_post_id, permalink, at);
         }
         (S::WaitingConfirmation, E::Errored { trouble, retry_at }) => try_again_or_fail(clip, trouble, retry_at),
-        (S::Failed, E::Errored { trouble, .. }) if clip.timed_out() => fail(clip, trouble),
+        (S::Failed, E::Errored { trouble, .. }) if clip.timed_out() => clip.error = Some(trouble),
         (S::WaitingConfirmation, E::TimedOut(trouble)) => {
             fail(clip, trouble);
             clip.timed_out_at = Some(at);
             clip.late_looks = 0;
         }
         (S::Failed, E::LateLook) if clip.timed_out() => clip.late_looks += 1,
-        (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, S::Uncertain, trouble),
+        (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, trouble),
         (S::Uncertain, E::Found(post)) => {
             clip.status = S::WaitingConfirmation;
             clip.post = Some(post);
@@ -141,9 +157,23 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.uploaded_at = clip.uploaded_at.or(Some(at));
         }
         (S::Uncertain, E::Absent { trouble, retry_at }) => try_again_or_fail(clip, trouble, retry_at),
-        (S::Uncertain, E::CannotTell(trouble)) => doubt(clip, S::Held, trouble),
+        (S::Uncertain, E::CannotTell(trouble)) => hold(clip, trouble),
         (S::Pending | S::Queued | S::Retrying | S::Uploading | S::Uncertain, E::Cancel) => cancel(clip),
         (S::WaitingConfirmation, E::Withdrawn) => cancel(clip),
+        (S::Failed, E::Reopen(trouble)) if clip.may_be_reopened() => reopen(clip, trouble),
+        (S::Failed, E::PassOver) => clip.ruling = Some(Ruling::PassOver),
+        (S::Held, E::Adopt(post)) if !before_request => {
+            clip.status = S::WaitingConfirmation;
+            clip.post = Some(post);
+            clip.error = None;
+            clip.uploaded_at = clip.uploaded_at.or(Some(at));
+        }
+        (S::Held, E::NotAdopted(trouble)) => clip.error = Some(trouble),
+        (S::Held, E::SendAgain) => start_over(clip),
+        (S::Held, E::Drop(trouble)) => {
+            fail(clip, trouble);
+            clip.ruling = Some(Ruling::PassOver);
+        }
         (status, event) => {
             return Err(Illegal {
                 clip: clip.index,
@@ -161,6 +191,7 @@ fn forget_attempt(clip: &mut Clip) {
     clip.post = None;
     clip.uploaded_at = None;
     clip.timed_out_at = None;
+    clip.ruling = None;
 }
 
 fn intend(clip: &mut Clip, request: Request, at: Timestamp) {
@@ -180,23 +211,34 @@ fn publish(clip: &mut Clip, network_post_id: Option<Arc<str>>, permalink: Option
     clip.published_at = Some(at);
     clip.error = None;
     clip.next_attempt_at = None;
+    clip.ruling = None;
 }
 
 fn fail(clip: &mut Clip, trouble: Trouble) {
     clip.status = ClipStatus::Failed;
     clip.error = Some(trouble);
     clip.next_attempt_at = None;
+    clip.ruling = None;
 }
 
 fn cancel(clip: &mut Clip) {
     clip.status = ClipStatus::Cancelled;
     clip.next_attempt_at = None;
+    clip.ruling = None;
 }
 
-fn doubt(clip: &mut Clip, status: ClipStatus, trouble: Trouble) {
-    clip.status = status;
+/// A person's wish for another try outlasts the doubt about the old post.
+fn doubt(clip: &mut Clip, trouble: Trouble) {
+    clip.status = ClipStatus::Uncertain;
     clip.error = Some(trouble);
     clip.next_attempt_at = None;
+}
+
+/// A person decides anew.
+fn hold(clip: &mut Clip, trouble: Trouble) {
+    clip.status = ClipStatus::Held;
+    clip.error = Some(trouble);
+    clip.ruling = None;
 }
 
 fn postpone(clip: &mut Clip, trouble: Trouble, until: Timestamp) {
@@ -209,11 +251,38 @@ fn postpone(clip: &mut Clip, trouble: Trouble, until: Timestamp) {
 fn try_again_or_fail(clip: &mut Clip, trouble: Trouble, retry_at: Option<Timestamp>) {
     match retry_at {
         Some(until) => {
-            clip.retries += 1;
+            // A try that a person asked for is none of the batch's retries.
+            clip.retries += u32::from(!clip.retry_is_asked_for());
             postpone(clip, trouble, until);
         }
         None => fail(clip, trouble),
     }
+}
+
+/// What is known of the latest attempt decides: its post is asked about, looked for if none is known, and neither if
+/// nothing was ever sent.
+fn reopen(clip: &mut Clip, trouble: Trouble) {
+    if clip.request.is_none() {
+        return start_over(clip);
+    }
+    clip.status = match clip.post {
+        Some(_) => ClipStatus::WaitingConfirmation,
+        None => ClipStatus::Uncertain,
+    };
+    clip.error = Some(trouble);
+    clip.ruling = Some(Ruling::Retry);
+    clip.retries = 0;
+    clip.timed_out_at = None;
+    clip.late_looks = 0;
+}
+
+fn start_over(clip: &mut Clip) {
+    forget_attempt(clip);
+    clip.status = ClipStatus::Pending;
+    clip.error = None;
+    clip.next_attempt_at = None;
+    clip.retries = 0;
+    clip.late_looks = 0;
 }
 
 #[cfg(test)]

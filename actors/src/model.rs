@@ -3,6 +3,7 @@
 //! Everything in this crate reads it and the store fills it from rows; it holds no behaviour beyond what a value knows
 //! about itself, so nothing is lost when a process dies with it.
 
+mod command;
 mod id;
 mod time;
 mod words;
@@ -11,9 +12,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use command::{Command, Resolution, UnreadableDetail, Wish};
 pub use id::{AccountId, BatchId, CommandId, NodeId, PostId, Tenant, UserId};
 pub use time::Timestamp;
-pub use words::{BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Speed, UnknownWord};
+pub use words::{BatchStatus, ClipStatus, CommandKind, Network, OnFailure, PublishMode, Ruling, Speed, UnknownWord};
 
 /// Why a clip or a batch is where it is, in a word for programs and a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +62,14 @@ pub mod code {
     pub const CLIP_HELD: &str = "CLIP_HELD";
     /// A clip failed in a batch whose policy is `stop` or `hold`.
     pub const CLIP_FAILED: &str = "CLIP_FAILED";
+    /// A person paused the batch.
+    pub const PAUSED: &str = "PAUSED";
+    /// A person asked for another try of a failed clip: the network is being asked about the old post.
+    pub const RETRY_REQUESTED: &str = "RETRY_REQUESTED";
+    /// A person decided that a held clip is not to be published.
+    pub const DROPPED: &str = "DROPPED";
+    /// A person named a post for a held clip that belongs to another clip or attempt.
+    pub const POST_TAKEN: &str = "POST_TAKEN";
     /// The batch's actor died again and again.
     pub const BATCH_KEEPS_FAILING: &str = "BATCH_KEEPS_FAILING";
 }
@@ -139,6 +149,8 @@ pub struct Clip {
     pub timed_out_at: Option<Timestamp>,
     /// How many of the looks after a timeout are done.
     pub late_looks: u32,
+    /// What a person ruled about it, until that is done.
+    pub ruling: Option<Ruling>,
     /// The intent of the current attempt; `None` until it is durable.
     pub request: Option<Request>,
     /// When that intent became durable.
@@ -164,6 +176,16 @@ impl Clip {
             | ClipStatus::Failed
             | ClipStatus::Cancelled => false,
         }
+    }
+
+    /// Whether this clip failed and can be tried again: what became of its latest attempt is known or can be asked.
+    pub fn may_be_reopened(&self) -> bool {
+        self.status == ClipStatus::Failed && (self.post.is_none() || self.request.is_some())
+    }
+
+    /// Whether a person asked for another try of it and the network has not answered yet.
+    pub fn retry_is_asked_for(&self) -> bool {
+        self.ruling == Some(Ruling::Retry)
     }
 
     /// Whether this clip failed by a timeout and its post may still go live.
@@ -203,13 +225,4 @@ impl Totals {
     pub fn settled(self) -> u32 {
         self.published + self.failed + self.cancelled
     }
-}
-
-/// A person's wish about a batch: a durable row first, then a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// Of the row in `batch_commands`.
-    pub id: CommandId,
-    /// What is wished.
-    pub kind: CommandKind,
 }

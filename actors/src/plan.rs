@@ -1,14 +1,18 @@
 //! What next? A pure function of a batch's rows, of what its children are at, and of a clock reading.
 //!
 //! The batch actor calls [`plan`] after everything that happens: at its start, after a restart, a takeover, an answer, a
-//! command. There is no other way on, so there is no recovery path either.
+//! command that it carried out. There is no other way on, so there is no recovery path either.
+
+mod following;
 
 use crate::{
     error::Refused,
-    model::{Batch, BatchStatus, Clip, ClipStatus, Command, OnFailure, Timestamp, Trouble, code},
-    schedule::{LATE_LOOKS, WITHDRAW_MARGIN},
+    model::{Batch, BatchStatus, Clip, ClipStatus, OnFailure, Ruling, Timestamp, Trouble, code},
     work::Work,
 };
+use following::{late_looks, on_their_way, winding_down};
+
+pub use following::late_look_due;
 
 /// Everything that a plan depends on.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +20,6 @@ use crate::{
 pub struct View<'a> {
     pub batch: &'a Batch,
     pub clips: &'a [Clip],
-    pub commands: &'a [Command],
     pub work: &'a Work,
     /// Whether the account's credential is refused.
     pub parked: Option<Refused>,
@@ -27,8 +30,6 @@ pub struct View<'a> {
 /// A change of rows that comes first; after it, plan again.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RowStep {
-    /// Turn the oldest waiting command into changes.
-    ApplyCommand,
     /// The create call of this clip was under way in a life that ended.
     Doubt(u32),
     /// The clip's media is to be prepared.
@@ -88,9 +89,6 @@ impl Plan {
 
 /// What next?
 pub fn plan(view: &View<'_>) -> Plan {
-    if !view.commands.is_empty() {
-        return Plan::row(RowStep::ApplyCommand);
-    }
     let orphan =
         |clip: &&Clip| clip.status == ClipStatus::Uploading && clip.request.is_some() && !view.work.calls(clip);
     if let Some(clip) = view.clips.iter().find(orphan) {
@@ -119,10 +117,15 @@ fn processing(view: &View<'_>) -> Plan {
             Some(Trouble::new(code::BATCH_KEEPS_FAILING, message)),
         ));
     }
+    // A person may reopen an earlier clip while a later one is on its way: nothing is sent before that one is settled.
+    if view.clips.iter().any(Clip::in_flight) {
+        return on_their_way(view);
+    }
     let mut held = 0;
     for clip in view.clips {
         match (clip.status, view.batch.on_failure) {
             (ClipStatus::Published | ClipStatus::Cancelled, _) | (ClipStatus::Failed, OnFailure::Skip) => {}
+            (ClipStatus::Failed, OnFailure::Stop | OnFailure::Hold) if clip.ruling == Some(Ruling::PassOver) => {}
             (ClipStatus::Failed, OnFailure::Stop) => return stop_at(clip, BatchStatus::Failed, code::CLIP_FAILED),
             (ClipStatus::Failed, OnFailure::Hold) => return stop_at(clip, BatchStatus::Paused, code::CLIP_FAILED),
             (ClipStatus::Held, OnFailure::Skip) => held += 1,
@@ -161,7 +164,7 @@ fn stop_at(clip: &Clip, status: BatchStatus, code: &str) -> Plan {
     ))
 }
 
-/// The clip at work: the first that is neither settled nor held.
+/// The clip at work: the first that is neither settled nor held, none being on its way.
 fn current(view: &View<'_>, clip: &Clip) -> Plan {
     let work = view.work;
     let mut plan = Plan::default();
@@ -187,128 +190,27 @@ fn current(view: &View<'_>, clip: &Clip) -> Plan {
             }
             send(work, clip, &mut plan);
         }
-        ClipStatus::Uploading if clip.request.is_some() => ahead(view, clip, &mut plan),
         ClipStatus::Uploading => match view.parked {
             Some(refused) => return Plan::row(RowStep::Park(clip.index, refused)),
             None if work.media_of(clip.index).is_some() => send(work, clip, &mut plan),
             None if work.preparing.contains(&clip.index) => {}
             None => plan.acts.push(Act::Prepare(clip.index)),
         },
-        ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => {
-            if let Some(refused) = view.parked.filter(|_| !says_refused(view.batch.error.as_ref())) {
-                return Plan::row(RowStep::NoteRefusal(refused));
-            }
-            follow(view, clip, &mut plan);
-            ahead(view, clip, &mut plan);
-        }
-        ClipStatus::Held | ClipStatus::Published | ClipStatus::Failed | ClipStatus::Cancelled => {}
-    }
-    plan
-}
-
-fn says_refused(error: Option<&Trouble>) -> bool {
-    error.is_some_and(|error| &*error.code == code::ACCOUNT_UNAUTHORIZED)
-}
-
-fn send(work: &Work, clip: &Clip, plan: &mut Plan) {
-    if work.wants_permit != Some(clip.index) {
-        plan.acts.push(Act::Send(clip.index));
-    }
-}
-
-/// A clip that may be on its way is followed to its end, whatever became of its batch.
-fn follow(view: &View<'_>, clip: &Clip, plan: &mut Plan) {
-    let work = view.work;
-    match clip.status {
-        ClipStatus::Uncertain => match work.search {
-            _ if work.calls(clip) => {}
-            Some((index, attempt, search)) if (index, attempt) == (clip.index, clip.attempt) => {
-                if search.next_at <= view.now {
-                    plan.acts.push(Act::Find(clip.index));
-                } else {
-                    plan.wake_by(Some(search.next_at));
-                }
-            }
-            Some(_) | None => plan.acts.push(Act::Find(clip.index)),
-        },
-        ClipStatus::WaitingConfirmation => {
-            let attempt = (clip.index, clip.attempt);
-            if view.batch.status == BatchStatus::Cancelled
-                && work.call.is_none()
-                && work.withdraw_refused != Some(attempt)
-                && clip.slot().is_some_and(|slot| view.now + WITHDRAW_MARGIN <= slot)
-            {
-                plan.acts.push(Act::Withdraw(clip.index));
-            }
-            if work.watched != Some(attempt) {
-                plan.acts.push(Act::Watch(clip.index));
-            }
-        }
-        ClipStatus::Pending
-        | ClipStatus::Queued
-        | ClipStatus::Uploading
-        | ClipStatus::Retrying
+        ClipStatus::WaitingConfirmation
+        | ClipStatus::Uncertain
         | ClipStatus::Held
         | ClipStatus::Published
         | ClipStatus::Failed
         | ClipStatus::Cancelled => {}
     }
-}
-
-/// Media of the next clip is made ready while this one is on its way.
-fn ahead(view: &View<'_>, clip: &Clip, plan: &mut Plan) {
-    let next = view
-        .clips
-        .iter()
-        .find(|next| next.index > clip.index && next.status == ClipStatus::Pending);
-    let Some(next) = next else { return };
-    let work = view.work;
-    let idle = work.media_of(next.index).is_none() && !work.preparing.contains(&next.index);
-    if idle && work.ahead_failed != Some(next.index) && view.parked.is_none() {
-        plan.acts.push(Act::Prepare(next.index));
-    }
-}
-
-/// A batch that starts nothing any more.
-fn winding_down(view: &View<'_>) -> Plan {
-    let mut plan = Plan {
-        rest: true,
-        ..Plan::default()
-    };
-    for clip in view.clips.iter().filter(|clip| clip.in_flight()) {
-        plan.rest = false;
-        follow(view, clip, &mut plan);
-    }
-    if plan.rest && view.batch.status == BatchStatus::Cancelled && view.batch.completed_at.is_none() {
-        return Plan::row(RowStep::EndCancelled);
-    }
     plan
 }
 
-/// Posts of timed-out clips are looked at again: on their schedule, and when a Reconcile asks.
-fn late_looks(view: &View<'_>, plan: &mut Plan) {
-    if view.work.late.is_some() {
-        plan.rest = false;
-        return;
-    }
-    if let Some((_, again)) = view.work.late_unanswered.filter(|(_, again)| *again > view.now) {
-        plan.rest = false;
-        plan.wake_by(Some(again));
-        return;
-    }
-    for clip in view.clips.iter().filter(|clip| clip.timed_out()) {
-        let due = late_look_due(clip);
-        if view.work.ask.contains(&clip.index) || due.is_some_and(|due| due <= view.now) {
-            plan.acts.push(Act::LateLook(clip.index));
-            plan.rest = false;
-            return;
-        }
-        plan.wake_by(due);
+fn send(work: &Work, clip: &Clip, plan: &mut Plan) {
+    if work.wants_permit != Some(clip.index) && work.call.is_none() {
+        plan.acts.push(Act::Send(clip.index));
     }
 }
 
-/// When the next look at this timed-out clip is due; `None` after the last.
-pub fn late_look_due(clip: &Clip) -> Option<Timestamp> {
-    let wait = LATE_LOOKS.get(clip.late_looks as usize)?;
-    clip.timed_out_at.map(|at| at + *wait)
-}
+#[cfg(test)]
+mod tests;

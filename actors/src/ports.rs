@@ -58,6 +58,8 @@ pub struct BatchWrite {
     pub wake_at: Option<Timestamp>,
     pub started_at: Option<Timestamp>,
     pub completed_at: Option<Timestamp>,
+    /// Of its actor; as it was claimed, or 0 once a person said resume.
+    pub restarts: u32,
     /// Gives the lease back in the same transaction; the actor stops after it.
     pub release: bool,
 }
@@ -88,6 +90,8 @@ pub enum AttemptVerdict {
     Created,
     /// The post was found by listing after a lost answer.
     Found,
+    /// A person named the post after nobody could tell.
+    Adopted,
     /// The post was looked for and proved absent.
     Absent,
     /// It cannot be told whether the post exists.
@@ -110,6 +114,7 @@ impl AttemptVerdict {
         match self {
             Self::Created => "created",
             Self::Found => "found",
+            Self::Adopted => "adopted",
             Self::Absent => "absent",
             Self::CannotTell => "cannot_tell",
             Self::Published => "published",

@@ -18,7 +18,7 @@ use crate::{
     directory::Directory,
     limiter::Limiter,
     messages::SupervisorMessage,
-    model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, CommandKind, NodeId, Timestamp},
+    model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, NodeId, Timestamp, Wish},
     ports::{Bell, Clock},
     supervisor::Supervisor,
 };
@@ -144,8 +144,8 @@ impl World {
     }
 
     /// Writes the command's row as the HTTP route does, and waits for the actor's word.
-    pub async fn command(&self, batch: &BatchId, kind: CommandKind) -> Option<BatchStatus> {
-        self.store.insert_command(batch, kind);
+    pub async fn command(&self, batch: &BatchId, wish: Wish) -> Option<BatchStatus> {
+        self.store.insert_command(batch, wish);
         let asked = self.supervisor.call(
             |reply| SupervisorMessage::Command(batch.clone(), reply),
             Some(Duration::from_secs(5)),

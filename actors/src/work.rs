@@ -50,10 +50,10 @@ pub struct Work {
     pub late_unanswered: Option<(u32, Timestamp)>,
     /// Timed-out clips that a Reconcile wants looked at now.
     pub ask: Vec<u32>,
-    /// The attempt whose withdrawal was refused: it is followed to its end.
-    pub withdraw_refused: Option<(u32, u32)>,
-    /// The attempt whose vanished post was found in a list once.
-    pub refound: Option<(u32, u32)>,
+    /// Attempts whose withdrawal was refused: they are followed to their ends.
+    pub withdraw_refused: Vec<(u32, u32)>,
+    /// Attempts whose vanished posts were found in a list once.
+    pub refound: Vec<(u32, u32)>,
     /// Preparations in a row that failed although the provider answers others.
     pub strikes: u32,
 }
@@ -65,6 +65,15 @@ impl Work {
             .iter()
             .find(|(index, _)| *index == clip)
             .map(|(_, media)| media)
+    }
+
+    /// A person decided about this clip: what was found out about its attempt before counts for nothing.
+    pub fn look_anew(&mut self, clip: u32) {
+        self.search = self.search.filter(|(index, ..)| *index != clip);
+        self.watched = self.watched.filter(|(index, _)| *index != clip);
+        self.withdraw_refused.retain(|(index, _)| *index != clip);
+        self.refound.retain(|(index, _)| *index != clip);
+        self.ask.retain(|index| *index != clip);
     }
 
     /// Whether a call that changes something at the network is under way: its end is to be recorded before a stop. Looking

@@ -8,7 +8,7 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchId, BatchStatus, CommandKind, Timestamp},
+    model::{BatchId, BatchStatus, CommandKind, Timestamp, Wish},
 };
 
 use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
@@ -49,10 +49,7 @@ async fn request(app: &Arc<AppState>, caller: &Caller, id: &BatchId) -> Result<B
     let (daemon, batch, requested_by) = (app.clone(), id.clone(), caller.name.clone());
     let telling = tokio::spawn(async move {
         let at = daemon.clock.now();
-        daemon
-            .store
-            .command(&batch, CommandKind::Cancel, &requested_by, at)
-            .await?;
+        daemon.store.command(&batch, &Wish::Cancel, &requested_by, at).await?;
         tracing::info!(batch.id = %batch, requested_by, "cancel requested");
         Ok::<_, StoreError>(daemon.control.command(&batch).await)
     });

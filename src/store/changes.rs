@@ -19,11 +19,11 @@ use super::{
 
 /// The batches' own rows, under their epochs.
 pub const HEADS: Shape = Shape {
-    columns: "b ep# status code msg published# failed# cancelled# settled# started completed at n#",
+    columns: "b ep# status code msg published# failed# cancelled# settled# started completed restarts# at n#",
     statement: "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
                 current_clip_index = v.settled, started_at = v.started, completed_at = v.completed, \
-                updated_at = v.at, last_event = publish_batches.last_event + v.n \
+                restarts = v.restarts,                 updated_at = v.at, last_event = publish_batches.last_event + v.n \
                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
                 AND publish_batches.lease_owner IS NOT NULL",
     returning: "publish_batches.batch_id, publish_batches.last_event",
@@ -44,12 +44,12 @@ pub const LEASES: Shape = Shape {
 /// The clips, each under the status in which it is expected.
 pub const CLIPS: Shape = Shape {
     columns: "b i# expected status attempt# retries# post uuid network_post permalink code msg slot next uploaded \
-              published timed_out looks# at",
+              published timed_out looks# ruling at",
     statement: "UPDATE publish_batch_clips SET status = v.status, attempts = v.attempt, retries = v.retries, \
                 metricool_post_id = v.post, post_uuid = v.uuid, facebook_post_id = v.network_post, \
                 permalink = v.permalink, error_code = v.code, error_msg = v.msg, scheduled_at = v.slot, \
                 next_attempt_at = v.next, uploaded_at = v.uploaded, published_at = v.published, \
-                timed_out_at = v.timed_out, late_looks = v.looks, updated_at = v.at \
+                timed_out_at = v.timed_out, late_looks = v.looks, ruling = v.ruling, updated_at = v.at \
                 FROM v WHERE publish_batch_clips.batch_id = v.b AND publish_batch_clips.clip_index = v.i \
                 AND publish_batch_clips.status = v.expected",
     returning: "publish_batch_clips.batch_id, publish_batch_clips.clip_index",
@@ -110,6 +110,7 @@ pub fn head_rows(ops: &[Op]) -> Rows {
             &head.totals.settled(),
             &head.started_at,
             &head.completed_at,
+            &head.restarts,
             &change.at,
             &change.events.len(),
         ]);
@@ -167,6 +168,7 @@ pub fn clip_rows(ops: &[Op], round: usize) -> (Rows, Vec<(usize, &Change, i64)>)
                 &clip.published_at,
                 &clip.timed_out_at,
                 &clip.late_looks,
+                &clip.ruling,
                 &at,
             ]);
             sent.push((place, change, i64::from(clip.index)));

@@ -81,10 +81,17 @@ impl<'r> Cursor<'r> {
         self.text()?.parse().map_err(|error| bad(column, error))
     }
 
-    /// An instant.
-    pub fn maybe_time(&mut self) -> sqlx::Result<Option<Timestamp>> {
+    /// A word of a vocabulary.
+    pub fn maybe_parsed<T: FromStr<Err: std::error::Error + Send + Sync + 'static>>(
+        &mut self,
+    ) -> sqlx::Result<Option<T>> {
         let column = self.next;
         (self.maybe()?.map(str::parse).transpose()).map_err(|error| bad(column, error))
+    }
+
+    /// An instant.
+    pub fn maybe_time(&mut self) -> sqlx::Result<Option<Timestamp>> {
+        self.maybe_parsed()
     }
 
     /// A JSON text.

@@ -26,9 +26,9 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             commands: dialect.over(
-                "id b kind requested_by at",
-                "INSERT INTO batch_commands (command_id, batch_id, kind, requested_by, created_at) \
-                 SELECT v.id, v.b, v.kind, v.requested_by, v.at FROM v JOIN publish_batches p ON p.batch_id = v.b \
+                "id b kind detail requested_by at",
+                "INSERT INTO batch_commands (command_id, batch_id, kind, detail, requested_by, created_at) \
+                 SELECT v.id, v.b, v.kind, v.detail, v.requested_by, v.at FROM v JOIN publish_batches p ON p.batch_id = v.b \
                  RETURNING command_id",
             ),
             wake: dialect.over(
@@ -56,6 +56,7 @@ pub async fn commands(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Re
             &command.id,
             &command.batch,
             &command.kind,
+            &command.detail,
             &command.requested_by,
             &command.at,
         ]);

@@ -26,6 +26,7 @@ pub struct NewCommand {
     pub id: CommandId,
     pub batch: BatchId,
     pub kind: CommandKind,
+    pub detail: Option<String>,
     pub requested_by: String,
     pub at: Timestamp,
 }

@@ -9,7 +9,7 @@ use storyclip_actors::{
     events::EventKind,
     model::{
         AccountId, BatchId, BatchStatus, ClipStatus, CommandId, CommandKind, Network, NodeId, OnFailure, PostId,
-        PublishMode, Speed, Tenant, Timestamp, UserId,
+        PublishMode, Ruling, Speed, Tenant, Timestamp, UserId,
     },
 };
 
@@ -127,7 +127,7 @@ macro_rules! cells {
 cells! {
     text: String, Arc<str>;
     words: AccountId, BatchId, CommandId, NodeId, PostId, Tenant, UserId, BatchStatus, ClipStatus, CommandKind, EventKind,
-        Network, OnFailure, PublishMode, Speed;
+        Network, OnFailure, PublishMode, Ruling, Speed;
     numbers: i64, u32, u16, usize;
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
 use storyclip_actors::{
-    model::{Batch, BatchId, Clip, Command},
+    model::{Batch, BatchId, Clip, Command, CommandId, Wish},
     ports::Snapshot,
 };
 
@@ -41,19 +41,19 @@ impl Texts {
                 "b ep#",
                 "SELECT c.batch_id, c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, \
                  c.metricool_post_id, c.post_uuid, c.facebook_post_id, c.permalink, c.error_code, c.error_msg, \
-                 c.next_attempt_at, c.uploaded_at, c.published_at, c.timed_out_at, c.late_looks, a.request, \
-                 a.intent_at FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
+                 c.next_attempt_at, c.uploaded_at, c.published_at, c.timed_out_at, c.late_looks, c.ruling, \
+                 a.request, a.intent_at FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
                  ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
                  AND a.slot = c.scheduled_at \
                  WHERE c.batch_id = v.b ORDER BY c.batch_id, c.clip_index",
             ),
             commands: dialect.over(
                 "b ep#",
-                "SELECT m.batch_id, m.command_id, m.kind FROM v CROSS JOIN batch_commands m \
+                "SELECT m.batch_id, m.command_id, m.kind, m.detail FROM v CROSS JOIN batch_commands m \
                  WHERE m.batch_id = v.b AND m.applied_at IS NULL ORDER BY m.batch_id, m.created_at, m.command_id",
             ),
             commands_of: text(
-                "SELECT command_id, kind FROM batch_commands WHERE batch_id = $1 AND applied_at IS NULL \
+                "SELECT command_id, kind, detail FROM batch_commands WHERE batch_id = $1 AND applied_at IS NULL \
                  ORDER BY created_at, command_id",
             ),
         }
@@ -119,13 +119,24 @@ fn by_batch<T>(
     Ok(read)
 }
 
-/// Commands of one batch that are not applied yet, oldest first.
+/// Commands of one batch that are not applied yet, oldest first. One of a kind that this program does not know waits for
+/// a program that does.
 pub async fn commands(conn: &mut AnyConnection, texts: &Texts, batch: &BatchId) -> sqlx::Result<Vec<Command>> {
     let rows = sqlx::query(texts.commands_of.clone())
         .bind(batch.to_string())
         .fetch_all(conn)
         .await?;
-    rows.iter().map(|row| command(&mut Cursor::new(row))).collect()
+    let mut commands = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match command(&mut Cursor::new(row)) {
+            Ok(command) => commands.push(command),
+            Err(error @ sqlx::Error::ColumnDecode { .. }) => {
+                tracing::error!(batch.id = %batch, %error, "command of an unknown kind is left alone");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(commands)
 }
 
 fn batch(columns: &mut Cursor<'_>) -> sqlx::Result<Batch> {
@@ -167,14 +178,20 @@ fn clip(columns: &mut Cursor<'_>) -> sqlx::Result<Clip> {
         published_at: columns.maybe_time()?,
         timed_out_at: columns.maybe_time()?,
         late_looks: columns.count()?,
+        ruling: columns.maybe_parsed()?,
         request: columns.maybe_json()?,
         intent_at: columns.maybe_time()?,
     })
 }
 
+/// A kind that nobody here knows is an error, because a newer program can carry it out; a detail that does not fit its kind
+/// is no program's to understand and must hold up nobody.
 fn command(columns: &mut Cursor<'_>) -> sqlx::Result<Command> {
-    Ok(Command {
-        id: columns.text()?.into(),
-        kind: columns.parsed()?,
-    })
+    let id = CommandId::from(columns.text()?);
+    let kind = columns.parsed()?;
+    let wish = Wish::read(kind, columns.maybe()?);
+    if let Err(error) = &wish {
+        tracing::error!(command.id = %id, %error, "command cannot be read and will change nothing");
+    }
+    Ok(Command { id, wish: wish.ok() })
 }

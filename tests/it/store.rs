@@ -6,6 +6,7 @@
 mod bench;
 mod cases;
 mod claims;
+mod commands;
 mod creation;
 mod drains;
 mod failures;
@@ -48,6 +49,8 @@ contract! {
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
+    commands: every_wish_comes_back, a_detail_that_cannot_be_read_holds_up_nobody,
+        a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs, a_ruling_and_the_restarts_are_kept;
     unreadable: an_unreadable_batch_holds_up_no_other;
     drains: random_drains_equal_one_by_one;
     failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,

@@ -75,12 +75,18 @@ impl Run {
         let (Some(post), Some(slot)) = (clip.post.clone(), clip.slot()) else {
             return Err(format!("clip {index} waits without a post").into());
         };
+        let deadline = if clip.retry_is_asked_for() {
+            // It had its time once: one answer says what became of it.
+            (slot + timeout).max(now)
+        } else {
+            schedule::deadline(slot, timeout, now)
+        };
         let watch = Watch {
             clip: index,
             attempt: clip.attempt,
             post,
             slot,
-            deadline: schedule::deadline(slot, timeout, now),
+            deadline,
             created_at: clip.uploaded_at.unwrap_or(now),
         };
         self.work.watched = Some((index, watch.attempt));

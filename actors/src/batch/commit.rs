@@ -14,7 +14,7 @@ use crate::{
     lifecycle::ClipEvent,
     limiter::Permit,
     messages::{BatchMessage, PublisherMessage},
-    model::{Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    model::{Batch, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     schedule::LEASE_MARGIN,
     work::Call,
@@ -31,6 +31,8 @@ pub(super) struct Draft {
     pub(super) attempts: Vec<AttemptWrite>,
     pub(super) events: Vec<Event>,
     pub(super) applied: Vec<CommandId>,
+    /// The batch as it was before an adoption, which a unique rule may refuse.
+    pub(super) before_adoption: Option<Box<Batch>>,
     /// Whether the batch's own row changes.
     pub(super) head: bool,
     /// Whether the lease is given back with it.
@@ -143,19 +145,24 @@ impl Run {
         }
     }
 
-    /// The provider named a post that another clip owns: whose it is, and whether this clip's exists, is for a person.
-    /// False if the draft names no post.
+    /// The provider (or a person) named a post that another clip owns: whose it is, and whether this clip's exists, is for
+    /// a person. False if the draft names no post.
     fn disown(&mut self) -> Result<bool, ActorProcessingErr> {
         let Some(write) = self.draft.attempts.iter().find(|write| write.post.is_some()) else {
             return Ok(false);
         };
-        let (index, attempt) = (write.clip, write.attempt);
+        let (index, attempt, post) = (write.clip, write.attempt, write.post.clone());
         for before in std::mem::take(&mut self.draft.touched) {
             let at = before.index as usize - 1;
             self.clips[at] = before;
         }
         self.draft.attempts.clear();
         self.draft.events.clear();
+        if let (Some(before), Some(post)) = (self.draft.before_adoption.take(), post) {
+            self.batch = *before;
+            self.refuse_adoption(index, &post.id)?;
+            return Ok(true);
+        }
         let trouble = Trouble::new(
             code::CANNOT_TELL,
             "the provider named a post that belongs to another clip",
@@ -220,6 +227,7 @@ impl Run {
                 wake_at,
                 started_at: batch.started_at,
                 completed_at: batch.completed_at,
+                restarts: batch.restarts,
                 release: draft.release,
             },
             clips: draft

@@ -117,6 +117,10 @@ impl Run {
         let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
         self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
         let going_on = self.batch.status != BatchStatus::Cancelled;
+        if going_on && self.clip(call.clip)?.retry_is_asked_for() {
+            let retry_at = self.retry_at(call.clip, call.attempt)?;
+            return self.apply(call.clip, ClipEvent::Errored { trouble, retry_at });
+        }
         match failure.kind {
             FailureKind::Connection | FailureKind::Passing if going_on => {
                 if failure.kind == FailureKind::Connection {

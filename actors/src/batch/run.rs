@@ -14,7 +14,7 @@ use crate::{
     lifecycle::{self, ClipEvent},
     limiter::{Permit, Priority},
     messages::{BatchMessage, PollerMessage, PublisherMessage},
-    model::{Batch, BatchStatus, Clip, Command, Request, Timestamp, Totals},
+    model::{Batch, BatchStatus, Clip, ClipStatus, Command, Request, Timestamp, Totals},
     plan::{Act, Plan, View, plan},
     ports::{AttemptWrite, Snapshot},
     work::{Call, CallKind, Work},
@@ -87,7 +87,7 @@ impl Run {
             return Err(format!("batch has no clip {index}").into());
         };
         let before = clip.status;
-        let late = clip.timed_out();
+        let timed_out = clip.timed_out();
         self.draft.touch(clip);
         lifecycle::apply(clip, event, now)?;
         let clip = &self.clips[index as usize - 1];
@@ -98,7 +98,8 @@ impl Run {
             batch.id = %self.batch.id, clip.index = index, attempt = clip.attempt, from = %before, to = %clip.status,
             code = clip.error.as_ref().map(|error| &*error.code), "clip moved"
         );
-        if clip.status != crate::model::ClipStatus::Cancelled {
+        let late = timed_out && clip.status == ClipStatus::Published;
+        if clip.status != ClipStatus::Cancelled {
             self.draft
                 .events
                 .push(events::progress(&self.batch, clip, self.totals(), late, now));
@@ -109,8 +110,11 @@ impl Run {
         Ok(())
     }
 
-    /// Plans, changes rows until they need no more change, commits once, then asks the children.
+    /// Carries out commands, plans, changes rows until they need no more change, commits once, then asks the children.
     pub(super) async fn advance(&mut self, myself: &ActorRef<BatchMessage>) -> Result<(), ActorProcessingErr> {
+        if !self.carry_out_commands(myself).await? {
+            return Ok(());
+        }
         let mut plan = self.settle_rows()?;
         let mut asked = Vec::new();
         while let Some(position) = plan.acts.iter().position(|act| matches!(act, Act::Send(_))) {
@@ -163,7 +167,6 @@ impl Run {
             let plan = plan(&View {
                 batch: &self.batch,
                 clips: &self.clips,
-                commands: &self.commands,
                 work: &self.work,
                 parked: self.context.limiter.parked(&self.batch.account),
                 max_restarts: self.context.rules.max_restarts,

@@ -103,12 +103,21 @@ impl Run {
             .post
             .as_ref()
             .is_some_and(|known| known.id == post.id);
-        let before = self.work.refound.replace((call.clip, call.attempt));
-        Ok(same && before == Some((call.clip, call.attempt)))
+        let attempt = (call.clip, call.attempt);
+        let before = self.work.refound.contains(&attempt);
+        if !before {
+            self.work.refound.push(attempt);
+        }
+        Ok(same && before)
     }
 
+    /// When the clip may be sent again after what is known now; at once if a person asked for it.
     pub(super) fn retry_at(&self, index: u32, attempt: u32) -> Result<Option<Timestamp>, ActorProcessingErr> {
-        let retries = self.clip(index)?.retries;
+        let clip = self.clip(index)?;
+        if clip.retry_is_asked_for() {
+            return Ok(Some(self.context.now()));
+        }
+        let retries = clip.retries;
         let left = retries < self.batch.max_retries;
         let pause = schedule::retry_backoff(retries, jitter(&self.batch.id, index, attempt));
         Ok(left.then(|| self.context.now() + pause))
@@ -125,7 +134,7 @@ impl Run {
                 self.apply(call.clip, ClipEvent::Withdrawn)
             }
             Ok(Withdrawal::Refused(_)) => {
-                self.work.withdraw_refused = Some((call.clip, call.attempt));
+                self.work.withdraw_refused.push((call.clip, call.attempt));
                 Ok(())
             }
             Err(error) => {
@@ -136,7 +145,7 @@ impl Run {
                 };
                 if !passing {
                     tracing::warn!(batch.id = %self.batch.id, clip.index = call.clip, %error, "withdrawal failed");
-                    self.work.withdraw_refused = Some((call.clip, call.attempt));
+                    self.work.withdraw_refused.push((call.clip, call.attempt));
                 }
                 Ok(())
             }

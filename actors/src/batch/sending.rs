@@ -33,16 +33,17 @@ impl Run {
 
     fn is_waiting_to_be_sent(&self, index: u32) -> Result<bool, ActorProcessingErr> {
         let clip = self.clip(index)?;
-        Ok(match clip.status {
-            ClipStatus::Pending | ClipStatus::Retrying | ClipStatus::Queued => true,
-            ClipStatus::Uploading => clip.request.is_none(),
-            ClipStatus::WaitingConfirmation
-            | ClipStatus::Uncertain
-            | ClipStatus::Held
-            | ClipStatus::Published
-            | ClipStatus::Failed
-            | ClipStatus::Cancelled => false,
-        })
+        Ok(self.batch.status == BatchStatus::Processing
+            && match clip.status {
+                ClipStatus::Pending | ClipStatus::Retrying | ClipStatus::Queued => true,
+                ClipStatus::Uploading => clip.request.is_none(),
+                ClipStatus::WaitingConfirmation
+                | ClipStatus::Uncertain
+                | ClipStatus::Held
+                | ClipStatus::Published
+                | ClipStatus::Failed
+                | ClipStatus::Cancelled => false,
+            })
     }
 
     pub(super) fn on_prepared(&mut self, index: u32, result: Result<Arc<str>, ProviderError>) -> Outcome {

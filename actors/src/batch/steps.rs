@@ -1,4 +1,4 @@
-//! The row changes that a plan asks for: beginning, doubting, parking, settling, carrying out commands.
+//! The row changes that a plan asks for: beginning, doubting, parking, settling.
 //!
 //! Called by [`Run::advance`] until the plan wants no more of them; all of them are one commit.
 
@@ -9,14 +9,13 @@ use crate::{
     error::Refused,
     events,
     lifecycle::ClipEvent,
-    model::{BatchStatus, Clip, ClipStatus, CommandKind, Trouble, code},
+    model::{BatchStatus, Trouble, code},
     plan::RowStep,
 };
 
 impl Run {
     pub(super) fn take_row_step(&mut self, step: RowStep) -> Result<(), ActorProcessingErr> {
         match step {
-            RowStep::ApplyCommand => self.apply_command(),
             RowStep::Doubt(clip) => {
                 let why = Trouble::new(
                     code::ANSWER_LOST,
@@ -42,15 +41,18 @@ impl Run {
         }
     }
 
-    /// The clip waits for its account; the batch says why.
+    /// The clip waits for its account; the batch says why, unless it rests for a reason of its own.
     pub(super) fn park(&mut self, index: u32, refused: Refused) -> Result<(), ActorProcessingErr> {
         let trouble = unauthorized(refused);
-        self.batch.error = Some(trouble.clone());
-        self.draft.head = true;
+        if self.batch.status == BatchStatus::Processing {
+            self.batch.error = Some(trouble.clone());
+            self.draft.head = true;
+        }
         self.apply(index, ClipEvent::Queue { trouble, until: None })
     }
 
-    fn settle(&mut self, status: BatchStatus, error: Option<Trouble>) {
+    /// The batch comes to this end or stop, and everybody is told.
+    pub(super) fn settle(&mut self, status: BatchStatus, error: Option<Trouble>) {
         let now = self.context.now();
         self.batch.status = status;
         self.batch.error = error;
@@ -61,34 +63,6 @@ impl Run {
         self.draft.head = true;
         self.draft.events.push(events::ending(&self.batch, self.totals(), now));
     }
-
-    fn apply_command(&mut self) -> Result<(), ActorProcessingErr> {
-        let command = self.commands.remove(0);
-        match command.kind {
-            CommandKind::Cancel => self.cancel()?,
-        }
-        self.draft.applied.push(command.id);
-        Ok(())
-    }
-
-    /// The batch is cancelled at once; clips in flight are followed (and withdrawn where that is possible).
-    fn cancel(&mut self) -> Result<(), ActorProcessingErr> {
-        if self.batch.status.is_finished() {
-            return Ok(());
-        }
-        self.batch.status = BatchStatus::Cancelled;
-        self.batch.error = None;
-        self.draft.head = true;
-        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
-        let open: Vec<u32> = self
-            .clips
-            .iter()
-            .filter(|clip| may_be_cancelled(clip))
-            .map(|clip| clip.index)
-            .collect();
-        open.into_iter()
-            .try_for_each(|index| self.apply(index, ClipEvent::Cancel))
-    }
 }
 
 /// The reason shown while a credential is refused.
@@ -98,13 +72,4 @@ fn unauthorized(refused: Refused) -> Trouble {
         Refused::Brand => "the provider refuses this account: reconnect it, the work goes on by itself",
     };
     Trouble::new(code::ACCOUNT_UNAUTHORIZED, message)
-}
-
-fn may_be_cancelled(clip: &Clip) -> bool {
-    use ClipStatus as S;
-    match clip.status {
-        S::Pending | S::Queued | S::Retrying => true,
-        S::Uploading => clip.request.is_none(),
-        S::WaitingConfirmation | S::Uncertain | S::Held | S::Published | S::Failed | S::Cancelled => false,
-    }
 }

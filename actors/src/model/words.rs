@@ -127,6 +127,22 @@ words! {
     CommandKind {
         /// Start no further clip, withdraw what can be withdrawn.
         Cancel = "cancel",
+        /// Start no further clip for now.
+        Pause = "pause",
+        /// Go on after a pause.
+        Resume = "resume",
+        /// Try failed clips again.
+        RetryFailed = "retry-failed",
+        /// Decide about a held clip.
+        Resolve = "resolve",
+    }
+    /// What a person ruled about a clip; it lasts until it is done, also over a restart.
+    Ruling {
+        /// Another try was asked for: what became of the old post is found out first, and a failure of it, whatever its
+        /// kind, is no reason not to send the clip again.
+        Retry = "retry",
+        /// It failed, and the batch goes on past it whatever its policy.
+        PassOver = "pass_over",
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn fresh_clip(index: u32, url: &str) -> Clip {
         published_at: None,
         timed_out_at: None,
         late_looks: 0,
+        ruling: None,
         request: None,
         intent_at: None,
     }

@@ -20,8 +20,8 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, CommandKind, Network, NodeId, PostId,
-        PostRef, PublishMode, Request, Timestamp, Totals,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PostRef, PublishMode,
+        Request, Timestamp, Totals, Wish,
     },
     ports::Change,
     schedule::SlotRule,
@@ -135,10 +135,10 @@ impl MemoryStore {
     }
 
     /// Makes a command durable and tells nobody.
-    pub fn insert_command(&self, batch: &BatchId, kind: CommandKind) {
+    pub fn insert_command(&self, batch: &BatchId, wish: Wish) {
         if let Some(row) = self.rows().batches.get_mut(batch) {
             let id = CommandId::from(format!("command-{}", row.commands.len()));
-            row.commands.push((Command { id, kind }, false));
+            row.commands.push((Command { id, wish: Some(wish) }, false));
         }
     }
 
@@ -260,6 +260,7 @@ impl MemoryStore {
         row.batch.wake_at = change.head.wake_at;
         row.batch.started_at = change.head.started_at;
         row.batch.completed_at = change.head.completed_at;
+        row.batch.restarts = change.head.restarts;
         if change.head.release {
             row.owner = None;
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use storyclip_actors::{
     context::Rules,
-    model::{BatchStatus, ClipStatus, CommandKind},
+    model::{BatchStatus, ClipStatus, Wish},
     testing::{Fault, NewBatch, World},
 };
 
@@ -16,10 +16,7 @@ async fn a_post_far_from_its_slot_is_withdrawn() {
     let batch = world.submit(NewBatch::of("b", 3));
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
     let asked = world.now();
-    assert_eq!(
-        world.command(&batch, CommandKind::Cancel).await,
-        Some(BatchStatus::Cancelled)
-    );
+    assert_eq!(world.command(&batch, Wish::Cancel).await, Some(BatchStatus::Cancelled));
     assert!(world.now().since(asked) < Duration::from_millis(100));
     world.wait_clip(&batch, LONG, 1, ClipStatus::Cancelled).await;
     tokio::time::sleep(Duration::from_secs(600)).await;
@@ -35,10 +32,7 @@ async fn a_post_near_its_slot_is_followed_to_its_end() {
     world.network.script().confirms = Some(Duration::from_secs(20));
     let batch = world.submit(NewBatch::of("b", 3));
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
-    assert_eq!(
-        world.command(&batch, CommandKind::Cancel).await,
-        Some(BatchStatus::Cancelled)
-    );
+    assert_eq!(world.command(&batch, Wish::Cancel).await, Some(BatchStatus::Cancelled));
     assert!(
         world
             .store
@@ -62,10 +56,7 @@ async fn a_cancel_is_heard_while_a_create_call_is_under_way_and_survives_a_kill(
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait(&batch, LONG, |_, clips| clips[0].request.is_some()).await;
     let asked = world.now();
-    assert_eq!(
-        world.command(&batch, CommandKind::Cancel).await,
-        Some(BatchStatus::Cancelled)
-    );
+    assert_eq!(world.command(&batch, Wish::Cancel).await, Some(BatchStatus::Cancelled));
     assert!(world.now().since(asked) < Duration::from_millis(100));
     world.crash(Duration::from_secs(30)).await;
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
@@ -80,7 +71,7 @@ async fn an_uncertain_clip_of_a_cancelled_batch_is_asked_about_and_not_sent_agai
     world.network.script().faults.push_back(Fault::LostBefore);
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait_clip(&batch, LONG, 1, ClipStatus::Uncertain).await;
-    world.command(&batch, CommandKind::Cancel).await;
+    world.command(&batch, Wish::Cancel).await;
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled; 2]);
     assert_eq!(world.network.calls("create").len(), 1);
@@ -95,10 +86,7 @@ async fn a_paused_batch_without_an_actor_can_be_cancelled() {
     world.wait_status(&batch, LONG, BatchStatus::Paused).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert!(world.directory.is_empty());
-    assert_eq!(
-        world.command(&batch, CommandKind::Cancel).await,
-        Some(BatchStatus::Cancelled)
-    );
+    assert_eq!(world.command(&batch, Wish::Cancel).await, Some(BatchStatus::Cancelled));
 }
 
 #[tokio::test(start_paused = true)]
@@ -112,10 +100,7 @@ async fn a_create_call_that_was_not_made_ends_with_its_cancelled_batch() {
     world.store.set_answers_take(Duration::from_millis(50));
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait(&batch, LONG, |_, clips| clips[0].request.is_some()).await;
-    assert_eq!(
-        world.command(&batch, CommandKind::Cancel).await,
-        Some(BatchStatus::Cancelled)
-    );
+    assert_eq!(world.command(&batch, Wish::Cancel).await, Some(BatchStatus::Cancelled));
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled; 2]);
     assert!(world.network.calls("create").is_empty());
@@ -129,7 +114,7 @@ async fn a_withdrawal_waits_for_a_refused_token_while_the_slot_is_far() {
     let batch = world.submit(NewBatch::of("b", 1));
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
     world.network.script().token_refused = true;
-    world.command(&batch, CommandKind::Cancel).await;
+    world.command(&batch, Wish::Cancel).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
     world.network.script().token_refused = false;
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;

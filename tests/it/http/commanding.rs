@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use storyclip_actors::{
-    model::{BatchStatus, CommandKind},
+    model::{BatchStatus, Wish},
     ports,
 };
 
@@ -25,8 +25,8 @@ async fn a_wish_is_durable_before_it_is_answered() {
     assert_eq!(told, expected);
     let commands = ports::Store::commands(&server.store, &id).await.unwrap();
     assert_eq!(
-        commands.iter().map(|command| command.kind).collect::<Vec<_>>(),
-        [CommandKind::Cancel]
+        commands.into_iter().map(|command| command.wish).collect::<Vec<_>>(),
+        [Some(Wish::Cancel)]
     );
     assert_eq!(*server.notes.commanded.lock().unwrap(), [id]);
 }

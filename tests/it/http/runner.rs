@@ -133,6 +133,7 @@ impl Runner {
                 totals: Totals::of(&self.clips),
                 wake_at: Some(START_AT),
                 started_at: Some(START_AT),
+                restarts: self.batch.restarts,
                 completed_at: self.batch.status.is_finished().then_some(START_AT),
                 release: false,
             },

@@ -270,6 +270,7 @@ pub fn step(snapshot: &Snapshot) -> Change {
             wake_at: batch.wake_at,
             started_at: batch.started_at,
             completed_at: None,
+            restarts: batch.restarts,
             release: false,
         },
         clips: Vec::new(),

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use storyclip::store::StreamScope;
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchStatus, ClipStatus, CommandKind, PostRef, Totals, Trouble},
+    model::{BatchStatus, ClipStatus, PostRef, Totals, Trouble, Wish},
     ports::{AttemptVerdict, AttemptWrite, ClipWrite, Store as _},
 };
 
@@ -21,7 +21,7 @@ pub async fn a_step_reaches_every_table(bench: &Bench) {
         .unwrap();
     let command = bench
         .store
-        .command(&"b1".into(), CommandKind::Cancel, "key 1", at(2))
+        .command(&"b1".into(), &Wish::Cancel, "key 1", at(2))
         .await
         .unwrap();
     let mut clip = snapshot.clips[0].clone();

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use storyclip::store::{Options, Store};
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchId, BatchStatus, ClipStatus, CommandKind, PostRef, Trouble, code},
+    model::{BatchId, BatchStatus, ClipStatus, PostRef, Trouble, Wish, code},
     ports::{Claim, ClipWrite, Store as _},
 };
 
@@ -101,7 +101,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     assert!(!named(at(20)).await, "it is finished");
     bench
         .store
-        .command(&"b1".into(), CommandKind::Cancel, "key", at(21))
+        .command(&"b1".into(), &Wish::Cancel, "key", at(21))
         .await
         .unwrap();
     assert!(named(at(22)).await, "a command waits");
@@ -182,12 +182,12 @@ pub async fn a_command_wakes_its_batch(bench: &Bench) {
     assert!(due(at(20)).await.is_empty());
     let first = bench
         .store
-        .command(&"b1".into(), CommandKind::Cancel, "key", at(30))
+        .command(&"b1".into(), &Wish::Cancel, "key", at(30))
         .await
         .unwrap();
     let second = bench
         .store
-        .command(&"b1".into(), CommandKind::Cancel, "key", at(31))
+        .command(&"b1".into(), &Wish::Cancel, "key", at(31))
         .await
         .unwrap();
     let taken = due(at(32)).await;
@@ -199,13 +199,13 @@ pub async fn a_command_wakes_its_batch(bench: &Bench) {
     bench.store.commit(Arc::new(change)).await.unwrap();
     let waiting = bench.store.commands(&"b1".into()).await.unwrap();
     assert_eq!(
-        (waiting.len(), &waiting[0].id, waiting[0].kind),
-        (1, &second, CommandKind::Cancel)
+        (waiting.len(), &waiting[0].id, &waiting[0].wish),
+        (1, &second, &Some(Wish::Cancel))
     );
     assert_eq!(due(at(33)).await.len(), 1, "a waiting command is due without a wake_at");
     let unknown = bench
         .store
-        .command(&"nobody".into(), CommandKind::Cancel, "key", at(40))
+        .command(&"nobody".into(), &Wish::Cancel, "key", at(40))
         .await;
     assert_eq!(unknown, Err(StoreError::Lost));
 }

@@ -1,7 +1,7 @@
 //! Rows that this program cannot read, as a newer one may leave them before a downgrade.
 
 use storyclip_actors::{
-    model::CommandKind,
+    model::Wish,
     ports::{Claim, Store as _},
 };
 
@@ -20,7 +20,7 @@ pub async fn an_unreadable_batch_holds_up_no_other(bench: &Bench) {
     bench.store.release_all(&node("n1")).await.unwrap();
     bench
         .store
-        .command(&"b2".into(), CommandKind::Cancel, "key", at(0))
+        .command(&"b2".into(), &Wish::Cancel, "key", at(0))
         .await
         .unwrap();
     let (broken, mended) = (

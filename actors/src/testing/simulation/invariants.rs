@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, BatchStatus, Clip, ClipStatus, CommandKind, OnFailure, Request, Timestamp, Totals},
+    model::{
+        AccountId, BatchId, BatchStatus, Clip, ClipStatus, OnFailure, Request, Ruling, Timestamp, Totals, Wish,
+    },
     ports::{Change, Claim, Reading, Snapshot},
     schedule::{LEASE_MARGIN, VISIBILITY},
     testing::RowView,
@@ -179,6 +181,7 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
         let passed = match (clip.status, after.batch.on_failure) {
             (ClipStatus::Published | ClipStatus::Cancelled, _) => true,
             (ClipStatus::Failed | ClipStatus::Held, OnFailure::Skip) => true,
+            (ClipStatus::Failed, OnFailure::Stop | OnFailure::Hold) if clip.ruling == Some(Ruling::PassOver) => true,
             (ClipStatus::Failed | ClipStatus::Held, OnFailure::Stop | OnFailure::Hold) => false,
             (
                 ClipStatus::Pending
@@ -210,7 +213,10 @@ fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, row: &RowView
     let late = before.timed_out();
     let is_final = match before.status {
         ClipStatus::Published | ClipStatus::Cancelled => after.status != before.status,
-        ClipStatus::Failed => after.status != before.status && !(late && after.status == ClipStatus::Published),
+        ClipStatus::Failed => {
+            let reopened = stage.record().wishes.contains(&(row.batch.id.clone(), "retry-failed"));
+            after.status != before.status && !(late && after.status == ClipStatus::Published) && !reopened
+        }
         ClipStatus::Pending
         | ClipStatus::Queued
         | ClipStatus::Uploading
@@ -311,12 +317,10 @@ fn given_up_although_it_may_be_live(stage: &Stage, ledger: &Ledger, clip: &Clip,
 }
 
 /// A person's wish is durable.
-pub fn a_command_is_durable(stage: &Arc<Stage>, batch: &BatchId, kind: CommandKind) {
+pub fn a_command_is_durable(stage: &Arc<Stage>, batch: &BatchId, wish: &Wish) {
     let mut record = stage.record();
-    *record.counts.commands.entry(kind.as_str()).or_default() += 1;
-    match kind {
-        CommandKind::Cancel => drop(record.cancelled.insert(batch.clone())),
-    }
+    *record.counts.commands.entry(wish.kind().as_str()).or_default() += 1;
+    record.wishes.insert((batch.clone(), wish.kind().as_str()));
 }
 
 /// A process died: counted by what its batches were at.

@@ -1,6 +1,7 @@
-//! What people do at the network behind everybody's back: edit a post in the planner, delete one, make one of their own.
+//! What people do: they decide about held clips by looking at the network, look after batches that wait for them, and
+//! at times edit a post in the planner, delete one, or make one of their own.
 //!
-//! The run calls it when the scenario says so.
+//! The run calls it. People may leave a thing as it is, but they do not lie.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use super::{
     ledger::{Fate, Post},
     stage::Stage,
 };
-use crate::model::{BatchId, Network, Request};
+use crate::model::{BatchId, BatchStatus, ClipStatus, Network, Request, Resolution, Wish};
 
 /// The place of some post that is in the planner and not live yet.
 fn pending(stage: &Stage) -> Option<usize> {
@@ -20,6 +21,56 @@ fn pending(stage: &Stage) -> Option<usize> {
         .collect();
     drop(ledger);
     (!open.is_empty()).then(|| stage.dice().pick(&open))
+}
+
+/// A person wants another try of the failed clips, or of one that may have failed.
+pub fn retry_failed(stage: &Stage) -> Wish {
+    let mut dice = stage.dice();
+    let clips = if dice.chance(500) {
+        Vec::new()
+    } else {
+        vec![dice.within(1, 5) as u32]
+    };
+    Wish::RetryFailed { clips }
+}
+
+/// A person decides about a held clip after a look at the planner and at the network.
+pub fn resolve(stage: &Stage, batch: &BatchId) -> Option<Wish> {
+    let now = stage.now();
+    let row = stage.rows.has(batch).then(|| stage.rows.row(batch))?;
+    let held = row.clips.iter().find(|clip| clip.status == ClipStatus::Held)?;
+    let ledger = stage.ledger();
+    let alive = ledger.of(batch, held.index).find(|post| !post.is_dead(now));
+    let how = match alive {
+        Some(post) => Resolution::Adopt(post.id().clone()),
+        None => stage.dice().pick(&[Resolution::Retry, Resolution::Retry, Resolution::Drop]),
+    };
+    Some(Wish::Resolve { clip: held.index, how })
+}
+
+/// What a person wants of a batch that rests; nothing, if it needs nobody or they leave it.
+pub fn look_after(stage: &Stage, batch: &BatchId) -> Option<Wish> {
+    let row = stage.rows.row(batch);
+    let any = |status| row.clips.iter().any(|clip| clip.status == status);
+    let (held, failed, patient) = {
+        let mut dice = stage.dice();
+        (dice.chance(850), dice.chance(400), dice.chance(800))
+    };
+    if any(ClipStatus::Held) && held {
+        return resolve(stage, batch);
+    }
+    match row.batch.status {
+        BatchStatus::Paused if patient => Some(Wish::Resume),
+        BatchStatus::Failed if patient => Some(Wish::RetryFailed { clips: Vec::new() }),
+        BatchStatus::Completed if any(ClipStatus::Failed) && failed => Some(retry_failed(stage)),
+        BatchStatus::Draft
+        | BatchStatus::Scheduled
+        | BatchStatus::Processing
+        | BatchStatus::Paused
+        | BatchStatus::Completed
+        | BatchStatus::Failed
+        | BatchStatus::Cancelled => None,
+    }
 }
 
 /// A person edits some post: it gets a new handle, keeps its uuid, and may get another slot.

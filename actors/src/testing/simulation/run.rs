@@ -20,7 +20,7 @@ use super::{
 use crate::{
     limiter::{CREDENTIAL_CHECK, Priority},
     messages::SupervisorMessage,
-    model::{BatchId, CommandKind, Timestamp},
+    model::{BatchId, Timestamp, Wish},
     schedule::RETRY_AFTER_MAX,
 };
 
@@ -30,6 +30,9 @@ const BOUND: Duration = Duration::from_secs(6 * 3_600);
 
 /// How often it is seen whether everybody rests although nothing was written: leases lapse silently.
 const GLANCE: Duration = Duration::from_secs(20);
+
+/// How often people look after a batch that waits for them.
+const PATIENCE: u32 = 6;
 
 /// How long an orderly stop may take before the process is killed.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
@@ -78,6 +81,8 @@ struct Run {
     lives: Vec<u32>,
     agenda: BTreeMap<(Timestamp, u64), Next>,
     entries: u64,
+    /// How often people will still look after each batch.
+    patience: BTreeMap<BatchId, u32>,
 }
 
 impl Run {
@@ -92,6 +97,7 @@ impl Run {
             lives: vec![0; count],
             agenda: BTreeMap::new(),
             entries: 0,
+            patience: BTreeMap::new(),
             stage,
         };
         for node in 0..count {
@@ -111,7 +117,7 @@ impl Run {
 
     async fn to_the_end(mut self) {
         let end = Instant::now() + self.stage.scenario.calm_after + BOUND;
-        while !self.is_over() {
+        while !self.is_over() || self.people_look_after_it() {
             let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let wait = due.map_or(BOUND, |due| due.since(self.stage.now()));
             tokio::select! {
@@ -193,7 +199,7 @@ impl Run {
         match happening {
             Happening::Submit(batch) => self.submit(batch),
             Happening::Crash(node) => self.with(node, |node| stage.kill(&node.gate, "killed")),
-            Happening::Pause(node, lasts) => self.with(node, |node| {
+            Happening::StandStill(node, lasts) => self.with(node, |node| {
                 stage.tell(node.gate.name.as_str(), || format!("STANDS STILL for {lasts:?}"));
                 stage.record().counts.pauses += 1;
                 node.gate.stand_still(stage.now() + lasts);
@@ -205,7 +211,19 @@ impl Run {
                     let _: Result<(), _> = node.supervisor.cast(SupervisorMessage::Reconcile(batch));
                 });
             }
-            Happening::Cancel(batch) => self.command(batch, CommandKind::Cancel),
+            Happening::Cancel(batch) => self.command(self.batch(batch), Wish::Cancel),
+            Happening::Pause(batch) => self.command(self.batch(batch), Wish::Pause),
+            Happening::Resume(batch) => self.command(self.batch(batch), Wish::Resume),
+            Happening::RetryFailed(batch) => {
+                let wish = persons::retry_failed(&stage);
+                self.command(self.batch(batch), wish);
+            }
+            Happening::Resolve(batch) => {
+                let batch = self.batch(batch);
+                if let Some(wish) = persons::resolve(&stage, &batch) {
+                    self.command(batch, wish);
+                }
+            }
             Happening::Edit => persons::edit(&stage),
             Happening::Delete => persons::delete(&stage),
             Happening::PostByHand => persons::post_by_hand(&stage),
@@ -236,19 +254,19 @@ impl Run {
     }
 
     /// The row is durable before anybody is told, and it may be that nobody is.
-    fn command(&mut self, place: usize, kind: CommandKind) {
-        let batch = self.batch(place);
+    fn command(&self, batch: BatchId, wish: Wish) {
         if !self.stage.rows.has(&batch) {
             return;
         }
-        self.stage.tell(batch.as_str(), || format!("COMMANDED: {kind}"));
-        self.stage.rows.insert_command(&batch, kind);
-        invariants::a_command_is_durable(&self.stage, &batch, kind);
-        if self.stage.dice().chance(200) {
+        self.stage.tell(batch.as_str(), || format!("COMMANDED: {wish:?}"));
+        invariants::a_command_is_durable(&self.stage, &batch, &wish);
+        self.stage.rows.insert_command(&batch, wish);
+        if self.stage.dice().chance(50) {
             return;
         }
-        self.with_any(|node| {
-            let supervisor = node.supervisor.clone();
+        // One node wrote the row and the others are notified.
+        for node in self.nodes.iter().flatten() {
+            let (supervisor, batch) = (node.supervisor.clone(), batch.clone());
             tokio::spawn(async move {
                 let asked = supervisor.call(
                     |reply| SupervisorMessage::Command(batch, reply),
@@ -257,7 +275,25 @@ impl Run {
                 // Whoever asked sees the rows later.
                 let _: Result<CallResult<_>, _> = asked.await;
             });
-        });
+        }
+    }
+
+    /// Everybody rests, and people look after what waits for them, as long as they have the patience. Whether they did
+    /// anything.
+    fn people_look_after_it(&mut self) -> bool {
+        let mut did = false;
+        for batch in self.stage.rows.batches() {
+            let patience = self.patience.entry(batch.clone()).or_insert(PATIENCE);
+            let wish = patience.checked_sub(1).and_then(|left| {
+                *patience = left;
+                persons::look_after(&self.stage, &batch)
+            });
+            if let Some(wish) = wish {
+                self.command(batch, wish);
+                did = true;
+            }
+        }
+        did
     }
 
     fn with(&self, place: usize, then: impl FnOnce(&Node)) {

@@ -106,13 +106,21 @@ pub enum Happening {
     /// The node's process is killed.
     Crash(usize),
     /// The node stands still for this long.
-    Pause(usize, Duration),
+    StandStill(usize, Duration),
     /// The node is stopped in an orderly way and started anew.
     Restart(usize),
     /// Somebody asks what the network says.
     Reconcile(usize),
     /// A person cancels the batch.
     Cancel(usize),
+    /// A person pauses it.
+    Pause(usize),
+    /// A person resumes it.
+    Resume(usize),
+    /// A person wants failed clips tried again.
+    RetryFailed(usize),
+    /// A person decides about a held clip, if there is one.
+    Resolve(usize),
     /// A person edits some post in the planner.
     Edit,
     /// A person deletes some post from the planner.
@@ -331,7 +339,7 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
         Happening::Crash(dice.within(0, nodes as u64 - 1) as usize)
     });
     some(400, 3, &|dice| {
-        Happening::Pause(dice.within(0, nodes as u64 - 1) as usize, dice.mostly_short(60))
+        Happening::StandStill(dice.within(0, nodes as u64 - 1) as usize, dice.mostly_short(60))
     });
     some(150, 3, &|dice| {
         Happening::Restart(dice.within(0, nodes as u64 - 1) as usize)
@@ -341,6 +349,16 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
     });
     some(250, 2, &|dice| {
         Happening::Cancel(dice.within(0, batches as u64 - 1) as usize)
+    });
+    some(200, 6, &|dice| {
+        let batch = dice.within(0, batches as u64 - 1) as usize;
+        dice.pick(&[
+            Happening::Pause(batch),
+            Happening::Resume(batch),
+            Happening::Resume(batch),
+            Happening::RetryFailed(batch),
+            Happening::Resolve(batch),
+        ])
     });
     some(120, 3, &|_| Happening::Edit);
     some(80, 2, &|_| Happening::Delete);

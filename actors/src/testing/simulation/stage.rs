@@ -93,8 +93,8 @@ pub struct Record {
     pub withdrawals_in_doubt: BTreeSet<(BatchId, u32)>,
     /// Who had each batch last.
     pub owners: BTreeMap<BatchId, NodeId>,
-    /// Batches that a person cancelled.
-    pub cancelled: BTreeSet<BatchId>,
+    /// What people wished, ever.
+    pub wishes: BTreeSet<(BatchId, &'static str)>,
 }
 
 /// A process that ended, and what of: it is buried by the run.

@@ -81,13 +81,14 @@ fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
     let right = match batch.status {
         BatchStatus::Completed => row.clips.iter().all(|clip| clip.status.is_terminal()),
         BatchStatus::Cancelled => {
-            let wished = stage.record().cancelled.contains(&batch.id);
+            let wished = stage.record().wishes.contains(&(batch.id.clone(), "cancel"));
             wished && batch.completed_at.is_some() && row.clips.iter().all(settled)
         }
         BatchStatus::Failed => batch.on_failure == OnFailure::Stop && stopped,
         BatchStatus::Paused => match reason {
             Some(code::CLIP_HELD) => any(ClipStatus::Held),
             Some(code::CLIP_FAILED) => batch.on_failure == OnFailure::Hold && stopped,
+            Some(code::PAUSED) => stage.record().wishes.contains(&(batch.id.clone(), "pause")),
             Some(code::BATCH_KEEPS_FAILING) => batch.restarts > stage.scenario.rules.max_restarts,
             Some(_) | None => false,
         },
@@ -187,7 +188,8 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
         let word = words.get(&clip.index).map(String::as_str);
         let right = match clip.status {
             ClipStatus::Cancelled => true,
-            ClipStatus::Pending => word.is_none(),
+            // One that was reopened and waits for its turn is told to be queued.
+            ClipStatus::Pending => word.is_none_or(|word| word == "queued"),
             other => word == Some(other.as_str()),
         };
         if !right {

@@ -1,0 +1,228 @@
+//! What a person's wishes mean for the rows: cancel, pause, resume, retry-failed, resolve.
+//!
+//! [`Run::advance`] carries them out before it plans. A wish and everything it changes are one commit with the mark that it
+//! is applied, so a death before it leaves the wish waiting and a death after it leaves nothing to do. A wish that has
+//! become impossible changes nothing but that mark.
+
+use ractor::{ActorProcessingErr, ActorRef};
+
+use super::{
+    answers::{Outcome, attempt},
+    run::Run,
+};
+use crate::{
+    events,
+    lifecycle::ClipEvent,
+    messages::BatchMessage,
+    model::{BatchStatus, Clip, ClipStatus, OnFailure, PostId, PostRef, Resolution, Ruling, Trouble, Wish, code},
+    ports::{AttemptVerdict, AttemptWrite},
+    work::{Call, CallKind},
+};
+
+impl Run {
+    /// Oldest first. False if nothing may be done now, as with [`Run::commit`].
+    pub(super) async fn carry_out_commands(
+        &mut self,
+        myself: &ActorRef<BatchMessage>,
+    ) -> Result<bool, ActorProcessingErr> {
+        while let Some(command) = self.commands.first() {
+            // A unique rule may refuse an adoption: nothing else must fall with it.
+            let alone = match &command.wish {
+                Some(Wish::Resolve { how, .. }) => match how {
+                    Resolution::Adopt(_) => true,
+                    Resolution::Retry | Resolution::Drop => false,
+                },
+                Some(Wish::Cancel | Wish::Pause | Wish::Resume | Wish::RetryFailed { .. }) | None => false,
+            };
+            if alone && !self.commit(myself).await? {
+                return Ok(false);
+            }
+            let command = self.commands.remove(0);
+            self.draft.applied.push(command.id);
+            if let Some(wish) = command.wish {
+                tracing::info!(batch.id = %self.batch.id, status = %self.batch.status, ?wish, "carrying out a command");
+                self.carry_out(wish)?;
+            }
+            if alone && !self.commit(myself).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn carry_out(&mut self, wish: Wish) -> Outcome {
+        match wish {
+            Wish::Cancel => self.cancel(),
+            Wish::Pause => {
+                self.pause();
+                Ok(())
+            }
+            Wish::Resume => self.resume(),
+            Wish::RetryFailed { clips } => self.retry_failed(&clips),
+            Wish::Resolve { clip, how } => self.resolve(clip, how),
+        }
+    }
+
+    /// The batch is cancelled at once; clips in flight are followed (and withdrawn where that is possible).
+    fn cancel(&mut self) -> Outcome {
+        if self.batch.status.is_finished() {
+            return Ok(());
+        }
+        self.batch.status = BatchStatus::Cancelled;
+        self.batch.error = None;
+        self.draft.head = true;
+        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
+        self.each(may_be_cancelled, || ClipEvent::Cancel)
+    }
+
+    /// No clip starts any more; clips in flight are followed.
+    fn pause(&mut self) {
+        match self.batch.status {
+            BatchStatus::Scheduled | BatchStatus::Processing => {
+                let why = Trouble::new(code::PAUSED, "a person paused the batch; resume lets it go on");
+                self.settle(BatchStatus::Paused, Some(why));
+            }
+            BatchStatus::Draft
+            | BatchStatus::Paused
+            | BatchStatus::Completed
+            | BatchStatus::Failed
+            | BatchStatus::Cancelled => {}
+        }
+    }
+
+    /// The batch goes on, whatever paused it; the next plan may find the same reason again. But what the policy `hold` asked
+    /// a person about is answered: the failures so far are passed over.
+    fn resume(&mut self) -> Outcome {
+        if self.batch.status != BatchStatus::Paused {
+            return Ok(());
+        }
+        if self.batch.on_failure == OnFailure::Hold {
+            let stops = |clip: &Clip| clip.status == ClipStatus::Failed && clip.ruling != Some(Ruling::PassOver);
+            self.each(stops, || ClipEvent::PassOver)?;
+        }
+        self.batch.restarts = 0;
+        self.go_on();
+        Ok(())
+    }
+
+    /// Failed clips are opened again, the wanted ones or all. A batch that had ended, or that waited for a person because of
+    /// its clips, goes on; one that a person paused stays paused.
+    fn retry_failed(&mut self, wanted: &[u32]) -> Outcome {
+        let goes_on = match self.batch.status {
+            BatchStatus::Draft | BatchStatus::Scheduled | BatchStatus::Cancelled => return Ok(()),
+            BatchStatus::Processing => false,
+            BatchStatus::Paused => self.waits_because_of(&[code::CLIP_FAILED, code::CLIP_HELD]),
+            BatchStatus::Completed | BatchStatus::Failed => true,
+        };
+        let is_wanted = |clip: &Clip| clip.may_be_reopened() && (wanted.is_empty() || wanted.contains(&clip.index));
+        let reopened: Vec<u32> = self
+            .clips
+            .iter()
+            .filter(|clip| is_wanted(clip))
+            .map(|clip| clip.index)
+            .collect();
+        if reopened.is_empty() {
+            return Ok(());
+        }
+        let why = "a person asked for another try: asking the network about the last one first";
+        for index in reopened {
+            self.apply(index, ClipEvent::Reopen(Trouble::new(code::RETRY_REQUESTED, why)))?;
+            self.work.look_anew(index);
+        }
+        if goes_on {
+            self.go_on();
+        }
+        Ok(())
+    }
+
+    /// A held clip is decided about. A batch that waited for that goes on; its next plan sees whether others are held.
+    fn resolve(&mut self, index: u32, how: Resolution) -> Outcome {
+        let held = self
+            .clips
+            .iter()
+            .find(|clip| clip.index == index && clip.status == ClipStatus::Held);
+        let Some(clip) = held else { return Ok(()) };
+        let attempt = clip.attempt;
+        match how {
+            Resolution::Retry if self.batch.status == BatchStatus::Cancelled => return Ok(()),
+            Resolution::Retry => self.apply(index, ClipEvent::SendAgain)?,
+            Resolution::Drop => {
+                let why = Trouble::new(code::DROPPED, "a person decided that it is not to be published");
+                self.apply(index, ClipEvent::Drop(why))?;
+            }
+            Resolution::Adopt(post) => self.adopt(index, attempt, post)?,
+        }
+        self.work.look_anew(index);
+        if self.waits_because_of(&[code::CLIP_HELD]) {
+            self.go_on();
+        }
+        Ok(())
+    }
+
+    fn adopt(&mut self, index: u32, number: u32, id: PostId) -> Outcome {
+        self.draft.before_adoption = Some(Box::new(self.batch.clone()));
+        let post = PostRef { id, uuid: None };
+        let call = Call {
+            kind: CallKind::Find,
+            clip: index,
+            attempt: number,
+        };
+        self.draft.attempts.push(AttemptWrite {
+            outcome_at: Some(self.context.now()),
+            verdict: Some(AttemptVerdict::Adopted),
+            message: Some("a person named this post as the clip's".into()),
+            post: Some(post.clone()),
+            ..attempt(call)
+        });
+        self.apply(index, ClipEvent::Adopt(post))
+    }
+
+    /// The post that a person named belongs to another clip, or to another attempt of this one: the clip stays held, and
+    /// everybody is told why.
+    pub(super) fn refuse_adoption(&mut self, index: u32, post: &PostId) -> Outcome {
+        let message = format!("post {post} belongs to another clip or to another attempt of this one");
+        tracing::warn!(batch.id = %self.batch.id, clip.index = index, %post, "adoption refused");
+        self.apply(index, ClipEvent::NotAdopted(Trouble::new(code::POST_TAKEN, message)))?;
+        let told = events::progress(&self.batch, self.clip(index)?, self.totals(), false, self.context.now());
+        self.draft.events.push(told);
+        Ok(())
+    }
+
+    fn go_on(&mut self) {
+        self.batch.status = BatchStatus::Processing;
+        self.batch.error = None;
+        self.batch.completed_at = None;
+        self.draft.head = true;
+        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
+        let told = events::going_on(&self.batch, self.totals(), self.context.now());
+        self.draft.events.push(told);
+    }
+
+    fn waits_because_of(&self, codes: &[&str]) -> bool {
+        let reason = self.batch.error.as_ref();
+        self.batch.status == BatchStatus::Paused && reason.is_some_and(|reason| codes.contains(&&*reason.code))
+    }
+
+    /// Lets something happen to every clip of a kind.
+    fn each(&mut self, which: impl Fn(&Clip) -> bool, event: impl Fn() -> ClipEvent) -> Outcome {
+        let chosen: Vec<u32> = self
+            .clips
+            .iter()
+            .filter(|clip| which(clip))
+            .map(|clip| clip.index)
+            .collect();
+        for index in chosen {
+            self.apply(index, event())?;
+        }
+        Ok(())
+    }
+}
+
+fn may_be_cancelled(clip: &Clip) -> bool {
+    use ClipStatus as S;
+    match clip.status {
+        S::Pending | S::Queued | S::Retrying => true,
+        S::Uploading => clip.request.is_none(),
+        S::WaitingConfirmation | S::Uncertain | S::Held | S::Published | S::Failed | S::Cancelled => false,
+    }
+}
