@@ -3,6 +3,7 @@
 //!
 //! Tests of this crate and of its users build a [`World`]. [`World::crash`] is a death: actors are gone, rows are not.
 
+mod elsewhere;
 mod network;
 mod rows;
 pub mod simulation;

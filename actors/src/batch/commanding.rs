@@ -97,8 +97,7 @@ impl Run {
             return Ok(());
         }
         if self.batch.on_failure == OnFailure::Hold {
-            let stops = |clip: &Clip| clip.status == ClipStatus::Failed && clip.ruling != Some(Ruling::PassOver);
-            self.each(stops, || ClipEvent::PassOver)?;
+            self.each(stops_a_batch, || ClipEvent::PassOver)?;
         }
         self.batch.restarts = 0;
         self.go_on();
@@ -121,7 +120,9 @@ impl Run {
             .filter(|clip| is_wanted(clip))
             .map(|clip| clip.index)
             .collect();
-        if reopened.is_empty() {
+        // A failed batch whose failure turned out to be live has nothing to reopen but itself.
+        let in_the_way = self.batch.status != BatchStatus::Failed || self.clips.iter().any(stops_a_batch);
+        if reopened.is_empty() && in_the_way {
             return Ok(());
         }
         let why = "a person asked for another try: asking the network about the last one first";
@@ -216,6 +217,11 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Whether the policies `stop` and `hold` stop for it.
+fn stops_a_batch(clip: &Clip) -> bool {
+    clip.status == ClipStatus::Failed && clip.ruling != Some(Ruling::PassOver)
 }
 
 fn may_be_cancelled(clip: &Clip) -> bool {

@@ -85,13 +85,13 @@ pub struct Script {
 
 /// See the file's first paragraph.
 pub struct Network {
-    clock: Arc<TokioClock>,
+    pub(super) clock: Arc<TokioClock>,
     script: Mutex<Script>,
-    posts: Mutex<Vec<Post>>,
+    pub(super) posts: Mutex<Vec<Post>>,
     calls: Mutex<Vec<(&'static str, Timestamp)>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -187,7 +187,7 @@ impl Network {
         Ok(())
     }
 
-    fn add(&self, account: &AccountId, request: &Request) -> PostRef {
+    pub(super) fn add(&self, account: &AccountId, request: &Request) -> PostRef {
         let mut script = self.script();
         let confirms = script.confirms_next.pop_front().unwrap_or(script.confirms);
         let failure = script.failures.pop_front().flatten();
@@ -208,18 +208,6 @@ impl Network {
         PostRef {
             uuid: Some(format!("-{id}").into()),
             id: id.into(),
-        }
-    }
-
-    /// A person gives the post another slot: it gets a new id and keeps its uuid.
-    pub fn edit(&self, id: &str, slot: Timestamp) {
-        let mut posts = lock(&self.posts);
-        let new_id = format!("{}", 400_000_001 + posts.len());
-        if let Some(post) = posts.iter_mut().find(|post| post.id == id) {
-            let waits = post.live_at.map(|at| at.since(post.request.slot));
-            post.live_at = waits.map(|waits| slot + waits);
-            post.request.slot = slot;
-            post.id = new_id;
         }
     }
 

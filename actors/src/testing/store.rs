@@ -60,6 +60,7 @@ pub struct MemoryStore {
     changed: Notify,
     slots: SlotRule,
     answers_take: Mutex<Duration>,
+    reads_take: Mutex<Duration>,
     renewals_fail: AtomicBool,
 }
 
@@ -71,6 +72,7 @@ impl MemoryStore {
             changed: Notify::new(),
             slots,
             answers_take: Mutex::default(),
+            reads_take: Mutex::default(),
             renewals_fail: AtomicBool::new(false),
         }
     }
@@ -78,6 +80,11 @@ impl MemoryStore {
     /// From now on a commit is durable at once but answered this much later, as with a real database.
     pub fn set_answers_take(&self, pause: Duration) {
         *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// From now on reading waiting commands takes this long.
+    pub fn set_reads_take(&self, pause: Duration) {
+        *self.reads_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
     }
 
     /// From now on leases are not prolonged, or are again, while everything else goes on.
@@ -136,10 +143,26 @@ impl MemoryStore {
 
     /// Makes a command durable and tells nobody.
     pub fn insert_command(&self, batch: &BatchId, wish: Wish) {
+        self.insert_command_row(batch, Some(wish));
+    }
+
+    /// A command's row of which nobody can say what is wished.
+    pub fn insert_unreadable_command(&self, batch: &BatchId) {
+        self.insert_command_row(batch, None);
+    }
+
+    fn insert_command_row(&self, batch: &BatchId, wish: Option<Wish>) {
         if let Some(row) = self.rows().batches.get_mut(batch) {
             let id = CommandId::from(format!("command-{}", row.commands.len()));
-            row.commands.push((Command { id, wish: Some(wish) }, false));
+            row.commands.push((Command { id, wish }, false));
         }
+    }
+
+    /// How many commands of the batch are not applied.
+    pub fn commands_waiting(&self, batch: &BatchId) -> usize {
+        let rows = self.rows();
+        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
+        commands.filter(|(_, applied)| !applied).count()
     }
 
     /// A batch and its clips as they are now.

@@ -144,6 +144,21 @@ async fn panics_in_the_poller_cost_looks_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_child_that_dies_while_its_parent_reads_takes_nobody_with_it() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(20));
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.set_reads_take(Duration::from_secs(5));
+    world.nudge(SupervisorMessage::Reconcile(batch.clone()));
+    world.network.script().panicking_looks = 1;
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(world.network.script().panicking_looks, 0);
+    assert_eq!(world.store.read(&batch).0.restarts, 0, "only the poller came anew");
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_whose_actor_keeps_dying_is_paused_with_the_reason_and_harms_no_other() {
     let world = world().await;
     world.network.script().panicking_looks = u32::MAX;

@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod any_order;
 mod cancel;
 mod confirm;
 mod crash;
 mod drain;
 mod limiter;
 mod order;
+mod pause;
+mod resolve;
+mod retry;
 mod uncertain;
 
 use std::time::Duration;
@@ -43,6 +47,12 @@ fn assert_ledger(world: &World, batch: &storyclip_actors::model::BatchId) {
             clip.index, clip.status, row.status
         );
     }
+}
+
+/// The kinds of the batch's events, in order.
+fn kinds(world: &World, batch: &storyclip_actors::model::BatchId) -> Vec<&'static str> {
+    let events = world.store.events(batch);
+    events.iter().map(|event| event.kind.as_str()).collect()
 }
 
 fn statuses(world: &World, batch: &storyclip_actors::model::BatchId) -> (BatchStatus, Vec<ClipStatus>) {

@@ -49,6 +49,10 @@ impl Store for MemoryStore {
     }
 
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
+        let pause = *self.reads_take.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
         Ok(self.waiting_commands(batch))
     }
 
