@@ -20,7 +20,7 @@ impl Run {
             Act::Prepare(index) => {
                 let url = self.clip(index)?.url.clone();
                 self.work.preparing.push(index);
-                self.children.publisher.cast(PublisherMessage::Prepare(index, url))?;
+                self.children.ask_publisher(PublisherMessage::Prepare(index, url));
             }
             Act::Find(index) => self.perform_find(index)?,
             Act::Watch(index) => self.perform_watch(index)?,
@@ -32,8 +32,7 @@ impl Run {
                 let call = call(CallKind::Withdraw, clip);
                 self.work.call = Some(call);
                 self.children
-                    .publisher
-                    .cast(PublisherMessage::Withdraw(call, post, slot))?;
+                    .ask_publisher(PublisherMessage::Withdraw(call, post, slot));
             }
             Act::LateLook(index) => {
                 let clip = self.clip(index)?;
@@ -44,7 +43,7 @@ impl Run {
                     post,
                 };
                 self.work.late = Some(index);
-                self.children.poller.cast(look)?;
+                self.children.ask_poller(look);
             }
         }
         Ok(())
@@ -64,7 +63,7 @@ impl Run {
             self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));
         }
         self.work.call = Some(call);
-        self.children.publisher.cast(PublisherMessage::Find(call, request))?;
+        self.children.ask_publisher(PublisherMessage::Find(call, request));
         Ok(())
     }
 
@@ -90,7 +89,7 @@ impl Run {
             created_at: clip.uploaded_at.unwrap_or(now),
         };
         self.work.watched = Some((index, watch.attempt));
-        self.children.poller.cast(PollerMessage::Watch(watch))?;
+        self.children.ask_poller(PollerMessage::Watch(watch));
         Ok(())
     }
 }

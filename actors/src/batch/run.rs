@@ -27,6 +27,18 @@ pub struct Children {
     pub deaths: u32,
 }
 
+impl Children {
+    /// Asks the publisher. One that just died hears nothing: its death is what this actor hears next, and it plans again.
+    pub(super) fn ask_publisher(&self, message: PublisherMessage) {
+        let _: Result<(), _> = self.publisher.cast(message);
+    }
+
+    /// Asks the poller; the same.
+    pub(super) fn ask_poller(&self, message: PollerMessage) {
+        let _: Result<(), _> = self.poller.cast(message);
+    }
+}
+
 /// See the file's first paragraph.
 pub struct Run {
     pub(super) context: Arc<Context>,
@@ -148,10 +160,10 @@ impl Run {
             return Ok(());
         }
         for message in asked {
-            self.children.publisher.cast(message)?;
+            self.children.ask_publisher(message);
         }
         if let Some(create) = self.draft.take_create() {
-            self.children.publisher.cast(create)?;
+            self.children.ask_publisher(create);
         }
         if !self.draining {
             for act in plan.acts {

@@ -20,8 +20,8 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PostRef, PublishMode,
-        Request, Timestamp, Totals, Wish,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PostRef,
+        PublishMode, Request, Timestamp, Totals, Wish,
     },
     ports::Change,
     schedule::SlotRule,

@@ -17,9 +17,7 @@ use super::{
 };
 use crate::{
     error::StoreError,
-    model::{
-        AccountId, BatchId, BatchStatus, Clip, ClipStatus, OnFailure, Request, Ruling, Timestamp, Totals, Wish,
-    },
+    model::{AccountId, BatchId, BatchStatus, Clip, ClipStatus, OnFailure, Request, Ruling, Timestamp, Totals, Wish},
     ports::{Change, Claim, Reading, Snapshot},
     schedule::{LEASE_MARGIN, VISIBILITY},
     testing::RowView,

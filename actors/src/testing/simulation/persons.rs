@@ -43,7 +43,9 @@ pub fn resolve(stage: &Stage, batch: &BatchId) -> Option<Wish> {
     let alive = ledger.of(batch, held.index).find(|post| !post.is_dead(now));
     let how = match alive {
         Some(post) => Resolution::Adopt(post.id().clone()),
-        None => stage.dice().pick(&[Resolution::Retry, Resolution::Retry, Resolution::Drop]),
+        None => stage
+            .dice()
+            .pick(&[Resolution::Retry, Resolution::Retry, Resolution::Drop]),
     };
     Some(Wish::Resolve { clip: held.index, how })
 }
