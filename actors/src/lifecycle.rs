@@ -148,6 +148,7 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.timed_out_at = Some(at);
             clip.late_looks = 0;
         }
+        (S::Failed, E::Found(post)) if clip.timed_out() => clip.post = Some(post),
         (S::Failed, E::LateLook) if clip.timed_out() => clip.late_looks += 1,
         (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, trouble),
         (S::Uncertain, E::Found(post)) => {

@@ -8,6 +8,7 @@ use super::{call, run::Run};
 use crate::{
     find::Search,
     messages::{PollerMessage, PublisherMessage, Watch},
+    model::ClipStatus,
     plan::Act,
     schedule,
     work::CallKind,
@@ -53,11 +54,11 @@ impl Run {
         let now = self.context.now();
         let clip = self.clip(index)?;
         let Some(request) = clip.request.clone() else {
-            return Err(format!("clip {index} is uncertain without a request").into());
+            return Err(format!("clip {index} is to be found without a request").into());
         };
         let call = call(CallKind::Find, clip);
         let known = matches!(self.work.search, Some((c, a, _)) if (c, a) == (index, call.attempt));
-        if !known {
+        if !known && clip.status == ClipStatus::Uncertain {
             // A post that vanished may have been edited just now: what counts is when it was missed.
             let since = clip.intent_at.filter(|_| clip.post.is_none()).unwrap_or(now);
             self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));

@@ -163,6 +163,10 @@ impl Run {
             self.refuse_adoption(index, &post.id)?;
             return Ok(true);
         }
+        if self.clip(index)?.timed_out() {
+            // What was taken for its post is another clip's: it stays lost.
+            return Ok(true);
+        }
         let trouble = Trouble::new(
             code::CANNOT_TELL,
             "the provider named a post that belongs to another clip",
