@@ -52,6 +52,8 @@ pub struct ClipWrite {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names are the columns")]
 pub struct BatchWrite {
+    /// Only a row of this status is changed.
+    pub expected: BatchStatus,
     pub status: BatchStatus,
     pub error: Option<crate::model::Trouble>,
     pub totals: Totals,

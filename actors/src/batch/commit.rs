@@ -109,6 +109,7 @@ impl Run {
                 }
             }
         }
+        self.stored_status = self.batch.status;
         let (release, create) = (self.draft.release, self.draft.create.take());
         self.draft = Draft {
             released: release,
@@ -225,6 +226,7 @@ impl Run {
             epoch: batch.epoch,
             at: now,
             head: BatchWrite {
+                expected: self.stored_status,
                 status: batch.status,
                 error: batch.error.clone(),
                 totals: self.totals(),

@@ -43,6 +43,8 @@ impl Children {
 pub struct Run {
     pub(super) context: Arc<Context>,
     pub(super) batch: Batch,
+    /// The batch's status in its row.
+    pub(super) stored_status: BatchStatus,
     pub(super) clips: Vec<Clip>,
     pub(super) commands: Vec<Command>,
     pub(super) work: Work,
@@ -67,6 +69,7 @@ impl Run {
         let loaded_at = context.now();
         Self {
             context,
+            stored_status: snapshot.batch.status,
             batch: snapshot.batch,
             clips: snapshot.clips,
             commands: snapshot.commands,

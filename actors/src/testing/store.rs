@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -62,6 +62,7 @@ pub struct MemoryStore {
     answers_take: Mutex<Duration>,
     reads_take: Mutex<Duration>,
     renewals_fail: AtomicBool,
+    answers_lost: AtomicU32,
 }
 
 impl MemoryStore {
@@ -74,12 +75,18 @@ impl MemoryStore {
             answers_take: Mutex::default(),
             reads_take: Mutex::default(),
             renewals_fail: AtomicBool::new(false),
+            answers_lost: AtomicU32::new(0),
         }
     }
 
     /// From now on a commit is durable at once but answered this much later, as with a real database.
     pub fn set_answers_take(&self, pause: Duration) {
         *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// The next commits are durable, but whoever asked for them hears that the store is unavailable.
+    pub fn lose_answers(&self, commits: u32) {
+        self.answers_lost.store(commits, Ordering::Relaxed);
     }
 
     /// From now on reading waiting commands takes this long.
@@ -299,7 +306,8 @@ impl MemoryStore {
     fn guard(&self, rows: &Rows, change: &Change) -> Result<(), StoreError> {
         let row = rows.batches.get(&change.batch).ok_or(StoreError::Lost)?;
         let stale = |write: &crate::ports::ClipWrite| row.clips[write.clip.index as usize - 1].status != write.expected;
-        if row.batch.epoch != change.epoch || row.owner.is_none() || change.clips.iter().any(stale) {
+        let is_stale = row.batch.status != change.head.expected || change.clips.iter().any(stale);
+        if row.batch.epoch != change.epoch || row.owner.is_none() || is_stale {
             return Err(StoreError::Lost);
         }
         for write in &change.attempts {

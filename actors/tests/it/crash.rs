@@ -89,6 +89,22 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_whose_answer_is_lost_is_made_and_told_once() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(30));
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.lose_answers(1);
+    world.command(&batch, Wish::Pause).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let told = world.store.events(&batch);
+    assert_eq!(told.iter().filter(|event| event.kind.as_str() == "error").count(), 1);
+    world.command(&batch, Wish::Resume).await;
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lapsed_lease_that_its_own_node_takes_again_is_run_by_one_actor() {
     let world = world().await;
     world.network.script().confirms = Some(Duration::from_secs(30));

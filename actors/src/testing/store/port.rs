@@ -45,7 +45,11 @@ impl Store for MemoryStore {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        Ok(())
+        let lost = (self.answers_lost).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match lost {
+            Ok(_) => Err(StoreError::Unavailable("scripted loss of the answer".into())),
+            Err(_) => Ok(()),
+        }
     }
 
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
