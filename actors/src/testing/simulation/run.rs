@@ -26,13 +26,13 @@ use crate::{
 
 /// Within how much time after all trouble everybody must have come to rest: an hour of late looks, and every clip of
 /// every batch at its slowest.
-const BOUND: Duration = Duration::from_secs(6 * 3_600);
+const BOUND: Duration = Duration::from_secs(12 * 3_600);
 
 /// How often it is seen whether everybody rests although nothing was written: leases lapse silently.
 const GLANCE: Duration = Duration::from_secs(20);
 
 /// How often people look after a batch that waits for them.
-const PATIENCE: u32 = 6;
+const PATIENCE: u32 = 3;
 
 /// How long an orderly stop may take before the process is killed.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(25);
