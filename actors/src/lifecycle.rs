@@ -101,6 +101,8 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.post = Some(post);
             clip.uploaded_at = Some(at);
         }
+        #[cfg(feature = "without-find")]
+        (S::Uploading, E::AnswerLost(trouble)) if !before_request => postpone(clip, trouble, at),
         (S::Uploading, E::AnswerLost(trouble)) if !before_request => doubt(clip, trouble),
         // Without its request a failed clip is known not to be at the network.
         (S::Uploading, E::Refused(trouble)) => {

@@ -77,6 +77,8 @@ impl Run {
         if self.draft.is_empty() {
             return Ok(true);
         }
+        #[cfg(feature = "without-intent")]
+        self.send_before_it_is_durable();
         let began = self.context.now();
         let mut change = Arc::new(self.change());
         let mut moves = 0;
@@ -131,6 +133,17 @@ impl Run {
             myself.cast(BatchMessage::Wake)?;
         }
         Ok(as_planned)
+    }
+
+    #[cfg(feature = "without-intent")]
+    fn send_before_it_is_durable(&mut self) {
+        if let Some((call, permit)) = self.draft.create.take()
+            && let Some(clip) = self.clips.get(call.clip as usize - 1)
+            && let (Some(request), Some(intent)) = (clip.request.clone(), clip.intent_at)
+        {
+            let create = PublisherMessage::Create(call, request, intent, permit);
+            self.children.ask_publisher(create);
+        }
     }
 
     /// The account's refusal is over as soon as anything else is recorded about the batch.
