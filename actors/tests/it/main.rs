@@ -12,6 +12,7 @@ mod order;
 mod pause;
 mod resolve;
 mod retry;
+mod simulation;
 mod uncertain;
 
 use std::time::Duration;

@@ -6,7 +6,7 @@
 
 mod the_end;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ledger::{Attempt, Ledger, Post},
@@ -128,6 +128,7 @@ pub fn a_change_was_written(
         return;
     }
     stage.record().counts.commits += 1;
+    stage.is_at_work(&change.batch);
     if before.owner.as_ref() != Some(&gate.name) || before.batch.epoch != change.epoch {
         stage.violate(
             "no write of a stale owner lands",
@@ -252,6 +253,9 @@ fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, row: &RowView
     }
 }
 
+/// Longer than a batch at work ever waits for anything when nothing is wrong, but for its slot.
+const IDLE: Duration = Duration::from_secs(360);
+
 type Broken = Option<(&'static str, String)>;
 
 /// DESIGN 4, rule 8.
@@ -290,10 +294,11 @@ fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &C
         clip.slot()
             .is_some_and(|own| stage.scenario.rules.slots.same(own, slot))
     };
+    let own_media = clip.request.as_ref().map(|request| &*request.media);
     let strangers: Vec<_> = ledger
         .posts
         .iter()
-        .filter(|post| post.account == row.batch.account && same_slot(post.slot) && *post.media != *clip.url)
+        .filter(|post| post.account == row.batch.account && same_slot(post.slot) && Some(&*post.media) != own_media)
         .map(Post::reference)
         .collect();
     let owned = stage.rows.owned_now(&row.batch.account, &strangers, (&key.0, key.1));
@@ -320,6 +325,34 @@ pub fn a_command_is_durable(stage: &Arc<Stage>, batch: &BatchId, wish: &Wish) {
     let mut record = stage.record();
     *record.counts.commands.entry(wish.kind().as_str()).or_default() += 1;
     record.wishes.insert((batch.clone(), wish.kind().as_str()));
+}
+
+/// While nothing goes wrong a batch at work is always at something: an awaited answer, a look, a wait of a minute or two.
+pub fn work_goes_on(stage: &Arc<Stage>) -> bool {
+    // Batches that wait for a place as rows do so for as long as it takes.
+    if stage.scenario.rules.max_batches < stage.scenario.batches.len() {
+        return true;
+    }
+    let now = stage.now();
+    let idle = |batch: &BatchId| {
+        let row = stage.rows.row(batch);
+        let at_work = stage
+            .record()
+            .at_work
+            .get(batch)
+            .copied()
+            .unwrap_or(row.batch.created_at);
+        let slot = row.clips.iter().filter_map(Clip::slot).max();
+        let since = at_work.max(stage.calm_from()).max(slot.unwrap_or(at_work));
+        row.batch.status == BatchStatus::Processing && now > since + IDLE
+    };
+    let Some(batch) = stage.rows.batches().into_iter().find(idle) else {
+        return true;
+    };
+    let row = stage.rows.row(&batch);
+    let clips: Vec<_> = row.clips.iter().map(|clip| clip.status.as_str()).collect();
+    stage.violate("work goes on", format!("{batch} of {:?}: {clips:?}", row.owner));
+    false
 }
 
 /// A process died: counted by what its batches were at.

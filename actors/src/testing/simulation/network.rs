@@ -378,12 +378,19 @@ fn fate(dice: &mut super::dice::Dice, habits: &Habits, timeout: Duration) -> Fat
 #[async_trait]
 impl Provider for SimulatedNetwork {
     async fn prepare(&self, account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
-        self.call(Kind::Prepare, Some(account), url, |_| Ok(url.into())).await
+        let media = |_| {
+            Ok(match self.stage.scenario.habits.copies_media {
+                true => format!("{url}?copy={}", self.stage.ledger().new_id()).into(),
+                false => url.into(),
+            })
+        };
+        self.call(Kind::Prepare, Some(account), url, media).await
     }
 
     async fn create(&self, account: &AccountId, request: &Request) -> Result<PostRef, ProviderError> {
         self.gate.pass(&self.stage.clock).await;
         let of = invariants::a_create_call_leaves(&self.stage, &self.gate, account, request);
+        self.stage.is_at_work(&of.batch);
         let about = format!("{}#{}.{} for {}", of.batch, of.clip, of.attempt, request.slot);
         self.call(Kind::Create, Some(account), &about, |at| {
             self.make(account, request, of, at)
@@ -393,6 +400,10 @@ impl Provider for SimulatedNetwork {
 
     async fn status(&self, account: &AccountId, _network: Network, post: &PostRef) -> Result<Reading, ProviderError> {
         self.gate.pass(&self.stage.clock).await;
+        let of = self.stage.ledger().with_id(&post.id).and_then(|post| post.of.clone());
+        if let Some(of) = of {
+            self.stage.is_at_work(&of.batch);
+        }
         let asked_at = self.stage.now();
         let mut seen = None;
         let act = |at: Timestamp| {
@@ -422,6 +433,7 @@ impl Provider for SimulatedNetwork {
             let posts = ledger.listing(account, request.slot, habits.lists_published, at);
             let shows_published = habits.lists_published && (habits.configured || ledger.published_was_listed);
             if let Some((batch, clip, _)) = of {
+                self.stage.is_at_work(&batch);
                 let listed = Listed {
                     complete,
                     shows_published,

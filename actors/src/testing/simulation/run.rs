@@ -118,6 +118,9 @@ impl Run {
     async fn to_the_end(mut self) {
         let end = Instant::now() + self.stage.scenario.calm_after + BOUND;
         while !self.is_over() || self.people_look_after_it() {
+            if !invariants::work_goes_on(&self.stage) {
+                return;
+            }
             let due = self.agenda.first_key_value().map(|((at, _), _)| *at);
             let wait = due.map_or(BOUND, |due| due.since(self.stage.now()));
             tokio::select! {

@@ -63,6 +63,8 @@ pub struct Habits {
     pub configured: bool,
     /// Whether posts have a uuid.
     pub has_uuid: bool,
+    /// Whether prepared media is a copy with a name of its own.
+    pub copies_media: bool,
     /// Chance that the host renames a post's media.
     pub renames_media: u32,
     /// Chance that a listing says that it is not all.
@@ -185,13 +187,13 @@ impl Scenario {
     }
 
     /// A day without the network, and nothing else that goes wrong.
-    pub fn day_of_outage(seed: u64) -> Self {
+    pub fn day_of_outage(seed: u64, trouble: Trouble) -> Self {
         let dice = &mut Dice::new(seed);
         let from = dice.millis(0, 20_000);
         let spell = Spell {
             from,
             to: from + Duration::from_secs(24 * 3_600),
-            trouble: dice.pick(&[Trouble::Unreachable, Trouble::Unavailable]),
+            trouble,
         };
         let calm = Self::of(seed);
         Self {
@@ -254,7 +256,7 @@ fn store_faults(dice: &mut Dice) -> StoreFaults {
         lost_answer: sometimes(dice, 200, 60),
         crash_before_answer: sometimes(dice, 250, 25),
         crash_after_answer: sometimes(dice, 200, 25),
-        panic: sometimes(dice, 150, 20),
+        panic: sometimes(dice, 200, 40),
     }
 }
 
@@ -272,7 +274,7 @@ fn network_faults(dice: &mut Dice) -> NetworkFaults {
         forbidden: sometimes(dice, 100, 30),
         crash_before_answer: sometimes(dice, 250, 60),
         crash_after_answer: sometimes(dice, 200, 60),
-        panic: sometimes(dice, 150, 40),
+        panic: sometimes(dice, 200, 80),
     }
 }
 
@@ -284,6 +286,7 @@ fn habits(dice: &mut Dice) -> Habits {
         lists_published: !dice.chance(200),
         configured: dice.chance(500),
         has_uuid: !dice.chance(150),
+        copies_media: dice.chance(300),
         renames_media: sometimes(dice, 80, 300),
         incomplete: sometimes(dice, 80, 300),
         fails: sometimes(dice, 300, 300),
@@ -317,7 +320,8 @@ fn spells(dice: &mut Dice, calm_after: Duration) -> Vec<Spell> {
 }
 
 fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duration) -> Vec<(Duration, Happening)> {
-    let until = calm_after.as_millis() as u64;
+    // Things go wrong inside calls for some time after the last of these.
+    let until = calm_after.as_millis() as u64 * 2 / 3;
     let mut happenings = Vec::new();
     for batch in 0..batches {
         let at = if dice.chance(600) {
@@ -339,7 +343,12 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
         Happening::Crash(dice.within(0, nodes as u64 - 1) as usize)
     });
     some(400, 3, &|dice| {
-        Happening::StandStill(dice.within(0, nodes as u64 - 1) as usize, dice.mostly_short(60))
+        let lasts = if dice.chance(500) {
+            dice.mostly_short(30)
+        } else {
+            dice.millis(10_000, 60_000)
+        };
+        Happening::StandStill(dice.within(0, nodes as u64 - 1) as usize, lasts)
     });
     some(150, 3, &|dice| {
         Happening::Restart(dice.within(0, nodes as u64 - 1) as usize)
@@ -350,7 +359,7 @@ fn happenings(dice: &mut Dice, batches: usize, nodes: usize, calm_after: Duratio
     some(250, 2, &|dice| {
         Happening::Cancel(dice.within(0, batches as u64 - 1) as usize)
     });
-    some(200, 6, &|dice| {
+    some(300, 10, &|dice| {
         let batch = dice.within(0, batches as u64 - 1) as usize;
         dice.pick(&[
             Happening::Pause(batch),

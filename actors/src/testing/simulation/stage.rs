@@ -91,6 +91,8 @@ pub struct Record {
     pub calls_in_spells: Vec<CallInSpell>,
     /// Clips whose withdrawal was sent and whose answer was lost.
     pub withdrawals_in_doubt: BTreeSet<(BatchId, u32)>,
+    /// When something was last done about each batch.
+    pub at_work: BTreeMap<BatchId, Timestamp>,
     /// Who had each batch last.
     pub owners: BTreeMap<BatchId, NodeId>,
     /// What people wished, ever.
@@ -200,6 +202,12 @@ impl Stage {
         let submitted = self.scenario.batches.iter().find(|new| new.id == batch.as_str());
         let speed = submitted.map_or(Speed::Fast, |new| new.speed);
         self.scenario.rules.timeouts.of(speed)
+    }
+
+    /// Something is done about this batch.
+    pub fn is_at_work(&self, batch: &BatchId) {
+        let now = self.now();
+        self.record().at_work.insert(batch.clone(), now);
     }
 
     /// A post was deleted and its caller did not hear of it: from here on it is as if a person had done it.
