@@ -244,6 +244,11 @@ impl MemoryStore {
         intended.map(|(key, _)| key.clone())
     }
 
+    /// What the ledger says about this attempt.
+    pub fn attempt(&self, batch: &BatchId, clip: u32, attempt: u32) -> Option<AttemptRow> {
+        self.rows().attempts.get(&(batch.clone(), clip, attempt)).cloned()
+    }
+
     /// How many changes were committed.
     pub fn commits(&self) -> u64 {
         self.rows().commits

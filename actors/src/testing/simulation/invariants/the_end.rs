@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     events::Event,
     limiter::CREDENTIAL_CHECK,
-    model::{BatchStatus, Clip, ClipStatus, NodeId, OnFailure, Timestamp, Totals, code},
-    ports::Reading,
+    model::{BatchStatus, Clip, ClipStatus, NodeId, OnFailure, PostRef, Timestamp, Totals, code},
+    ports::{AttemptVerdict, Reading},
     schedule::{LATE_LOOKS, probe_backoff},
     testing::{
         RowView,
@@ -35,6 +35,12 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
             let held = u64::from(clip.status == ClipStatus::Held);
             let broken = differs_from_the_ledger(stage, &stage.ledger(), clip, &row);
             stage.record().counts.held += held;
+            if let Some(why) = attempt_differs(stage, clip, &row) {
+                stage.violate(
+                    "every attempt's row says how it ended",
+                    format!("{batch}#{}: {why}", clip.index),
+                );
+            }
             if let Some((rule, why)) = broken {
                 stage.violate(rule, format!("{batch}#{} is {}: {why}", clip.index, clip.status));
             }
@@ -156,6 +162,41 @@ fn could_not_be_seen_going_live(ledger: &Ledger, post: &Post, clip: &Clip) -> bo
     let last = looks.map(|look| look.asked_at).max();
     let went_live_later = last.is_some_and(|last| post.live_at().is_some_and(|at| at > last));
     all_done && !seen && (went_live_later || post.gone_at.is_some())
+}
+
+/// The ledger answers why it is believed that a clip is where it is.
+fn attempt_differs(stage: &Stage, clip: &Clip, row: &RowView) -> Option<String> {
+    clip.request.as_ref()?;
+    let Some(attempt) = stage.rows.attempt(&row.batch.id, clip.index, clip.attempt) else {
+        return Some(format!("attempt {} has no row", clip.attempt));
+    };
+    let write = attempt.write;
+    let post = |post: &Option<PostRef>| post.as_ref().map(|post| post.id.clone());
+    let code = clip.error.as_ref().map(|error| &*error.code);
+    let right = match (clip.status, write.verdict) {
+        (ClipStatus::Published, verdict) => {
+            verdict == Some(AttemptVerdict::Published) && post(&write.post) == post(&clip.post)
+        }
+        (ClipStatus::Held, verdict) => verdict == Some(AttemptVerdict::CannotTell),
+        (ClipStatus::Failed, verdict) => match code {
+            Some(code::CONFIRMATION_TIMEOUT) => verdict == Some(AttemptVerdict::TimedOut),
+            Some(code::PROVIDER_ERROR) => verdict == Some(AttemptVerdict::Errored),
+            Some(code::NOT_CREATED) => verdict == Some(AttemptVerdict::Absent),
+            Some(_) | None => verdict.is_some(),
+        },
+        (ClipStatus::Cancelled, verdict) => verdict.is_some(),
+        (
+            ClipStatus::Pending
+            | ClipStatus::Queued
+            | ClipStatus::Uploading
+            | ClipStatus::WaitingConfirmation
+            | ClipStatus::Retrying
+            | ClipStatus::Uncertain,
+            _,
+        ) => true,
+    };
+    (!right || write.outcome_at.is_none())
+        .then(|| format!("{} {code:?}, its row says {:?}", clip.status, write.verdict))
 }
 
 fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
