@@ -203,7 +203,7 @@ impl Store for Dying<Arc<dyn Store>> {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostId],
+        posts: &[PostRef],
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError> {
         let result = self.0.owned(account, posts, except).await;

@@ -197,6 +197,11 @@ impl SupervisorState {
         myself: &ActorRef<SupervisorMessage>,
         batch: BatchId,
     ) -> Result<(), ActorProcessingErr> {
+        // Its successor may live here already: a lease that lapsed is taken anew by whoever comes first, also by the node
+        // that lost it. To claim it once more would only take it away from that actor.
+        if self.directory.contains(&batch) {
+            return Ok(());
+        }
         let claimed = self
             .claim(myself, Claim::Respawn(batch.clone()), BatchMessage::Wake)
             .await?;

@@ -6,6 +6,7 @@
 mod elsewhere;
 mod network;
 mod rows;
+pub mod simulation;
 mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -25,13 +26,20 @@ use crate::{
 
 pub use network::{Fault, Network, Post, Script};
 pub use rows::{AttemptRow, NewBatch};
-pub use store::MemoryStore;
+pub use store::{MemoryStore, RowView};
 
 /// Calls that are under way at once; the default of the real daemon.
 const MAX_IN_FLIGHT: usize = 5;
 
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);
+
+impl TokioClock {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
@@ -86,7 +94,7 @@ pub struct World {
 impl World {
     /// A world with these rules; its network publishes at the slot and confirms a second later unless told otherwise.
     pub async fn new(rules: Rules) -> Self {
-        let clock = Arc::new(TokioClock(Instant::now()));
+        let clock = Arc::new(TokioClock::start());
         let store = Arc::new(MemoryStore::new(rules.slots));
         let network = Arc::new(Network::new(clock.clone()));
         let listener = Arc::new(Listener::default());

@@ -36,7 +36,7 @@ impl Run {
 
     pub(super) async fn on_reconcile(&mut self) -> Outcome {
         self.commands = insist(&self.context.limiter, || self.context.store.commands(&self.batch.id)).await?;
-        self.children.poller.cast(PollerMessage::LookNow)?;
+        self.children.ask_poller(PollerMessage::LookNow);
         let timed_out = self.clips.iter().filter(|clip| clip.timed_out()).map(|clip| clip.index);
         self.work.ask = timed_out.collect();
         Ok(())

@@ -36,7 +36,7 @@ impl Run {
         }
     }
 
-    fn late_look_ended(&mut self, index: u32, answered: bool) {
+    pub(super) fn late_look_ended(&mut self, index: u32, answered: bool) {
         if answered {
             self.work.late_unanswered = None;
             self.work.ask.retain(|asked| *asked != index);
@@ -161,13 +161,18 @@ impl Run {
                     },
                 )
             }
-            Ok(Reading::Pending(_) | Reading::Missing) => self.late_look_done(look.clip),
+            Ok(Reading::Pending(_)) => self.late_look_done(look.clip),
+            // A person may have edited it: then it has another id.
+            Ok(Reading::Missing) => {
+                self.work.missed = Some(look.clip);
+                Ok(())
+            }
             // Nobody could be asked: the look is still due, after a pause.
             Err(_) => Ok(()),
         }
     }
 
-    fn late_look_done(&mut self, index: u32) -> Outcome {
+    pub(super) fn late_look_done(&mut self, index: u32) -> Outcome {
         let now = self.context.now();
         if late_look_due(self.clip(index)?).is_some_and(|due| due <= now) {
             self.apply(index, ClipEvent::LateLook)?;

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{CREDENTIAL_CHECK, Inner, gate::Closed, lock, serve};
+use super::{CREDENTIAL_CHECK, Inner, Limiter, gate::Closed, lock, serve};
 use crate::{
     error::{Refused, Verdict},
     model::AccountId,
@@ -75,12 +75,12 @@ pub(super) async fn brand(inner: Arc<Inner>, account: AccountId, first: Duration
             continue;
         }
         inner.hold.is_over().await;
-        match inner
-            .provider
-            .check(Some(&account))
-            .await
-            .map_err(|error| (error.verdict, error.outage))
-        {
+        let answer = inner.provider.check(Some(&account)).await;
+        if let Err(error) = &answer {
+            // A throttle or an outage is everybody's, whoever asked.
+            Limiter(inner.clone()).report(&account, error);
+        }
+        match answer.map_err(|error| (error.verdict, error.outage)) {
             Ok(()) | Err((Verdict::Rejected, _) | (Verdict::Unavailable | Verdict::Unknown, false)) => break,
             Err((Verdict::Unavailable | Verdict::Unknown, true)) => {}
             Err((Verdict::Throttled(_) | Verdict::Unauthorized(_), _)) => {}

@@ -2,7 +2,7 @@
 
 use super::network::{Network, Post, lock};
 use crate::{
-    model::Request,
+    model::{Request, Timestamp},
     ports::{Clock, PublishFailure},
 };
 
@@ -27,6 +27,18 @@ impl Network {
     /// The post is gone.
     pub fn vanishes(&self, post: usize) {
         self.change(post, |post| post.deleted = true);
+    }
+
+    /// A person gives the post another slot: it gets a new id and keeps its uuid.
+    pub fn edit(&self, id: &str, slot: Timestamp) {
+        let mut posts = lock(&self.posts);
+        let new_id = format!("{}", 400_000_001 + posts.len());
+        if let Some(post) = posts.iter_mut().find(|post| post.id == id) {
+            let waits = post.live_at.map(|at| at.since(post.request.slot));
+            post.live_at = waits.map(|waits| slot + waits);
+            post.request.slot = slot;
+            post.id = new_id;
+        }
     }
 
     fn change(&self, post: usize, change: impl FnOnce(&mut Post)) {

@@ -14,6 +14,7 @@ mod pause;
 mod resolve;
 mod retries;
 mod retry;
+mod simulation;
 mod uncertain;
 
 use std::time::Duration;
