@@ -7,6 +7,7 @@ mod elsewhere;
 mod network;
 mod rows;
 mod store;
+mod wishes;
 
 use std::{sync::Arc, time::Duration};
 

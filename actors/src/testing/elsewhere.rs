@@ -2,7 +2,7 @@
 
 use super::network::{Network, Post, lock};
 use crate::{
-    model::Request,
+    model::{Request, Timestamp},
     ports::{Clock, PublishFailure},
 };
 
@@ -33,5 +33,12 @@ impl Network {
         if let Some(post) = lock(&self.posts).get_mut(post) {
             change(post);
         }
+    }
+}
+
+impl Post {
+    /// Whether the public sees it at this instant.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.deleted && self.live_at.is_some_and(|at| at <= now)
     }
 }

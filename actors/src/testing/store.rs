@@ -15,25 +15,25 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PublishMode,
-        Request, Timestamp, Totals, Wish,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PublishMode, Request,
+        Timestamp, Totals,
     },
     ports::{Change, Claim, Snapshot, Store},
     schedule::SlotRule,
 };
 
-struct Row {
+pub(super) struct Row {
     batch: Batch,
     clips: Vec<Clip>,
     owner: Option<NodeId>,
     expires: Timestamp,
-    commands: Vec<(Command, bool)>,
+    pub(super) commands: Vec<(Command, bool)>,
     events: Vec<Event>,
 }
 
 #[derive(Default)]
-struct Rows {
-    batches: BTreeMap<BatchId, Row>,
+pub(super) struct Rows {
+    pub(super) batches: BTreeMap<BatchId, Row>,
     attempts: BTreeMap<(BatchId, u32, u32), AttemptRow>,
     commits: u64,
 }
@@ -62,7 +62,7 @@ impl MemoryStore {
         *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
     }
 
-    fn rows(&self) -> MutexGuard<'_, Rows> {
+    pub(super) fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -108,30 +108,6 @@ impl MemoryStore {
         };
         self.rows().batches.insert(id.clone(), row);
         id
-    }
-
-    /// Makes a command durable and tells nobody.
-    pub fn insert_command(&self, batch: &BatchId, wish: Wish) {
-        self.insert_command_row(batch, Some(wish));
-    }
-
-    /// A command's row of which nobody can say what is wished.
-    pub fn insert_unreadable_command(&self, batch: &BatchId) {
-        self.insert_command_row(batch, None);
-    }
-
-    fn insert_command_row(&self, batch: &BatchId, wish: Option<Wish>) {
-        if let Some(row) = self.rows().batches.get_mut(batch) {
-            let id = CommandId::from(format!("command-{}", row.commands.len()));
-            row.commands.push((Command { id, wish }, false));
-        }
-    }
-
-    /// How many commands of the batch are not applied.
-    pub fn commands_waiting(&self, batch: &BatchId) -> usize {
-        let rows = self.rows();
-        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
-        commands.filter(|(_, applied)| !applied).count()
     }
 
     pub(super) fn release_dead_leases(&self) {

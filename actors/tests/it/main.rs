@@ -10,6 +10,7 @@ mod drain;
 mod limiter;
 mod order;
 mod pause;
+mod reopen;
 mod resolve;
 mod retries;
 mod retry;
