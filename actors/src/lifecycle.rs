@@ -290,3 +290,5 @@ fn start_over(clip: &mut Clip) {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wishes;

@@ -8,6 +8,7 @@ mod network;
 mod rows;
 pub mod simulation;
 mod store;
+mod wishes;
 
 use std::{sync::Arc, time::Duration};
 

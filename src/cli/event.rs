@@ -22,7 +22,7 @@ pub(super) struct Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// First of each connection.
+    /// How the batch stands: first of each connection, and when a batch goes on that had stopped.
     Connected,
     /// A clip moved.
     Progress,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use storyclip_actors::{
     error::StoreError,
     model::{BatchId, BatchStatus, ClipStatus, CommandKind, Timestamp, Wish},
+    ports::Store as _,
 };
 
 use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
@@ -100,24 +101,24 @@ pub(super) async fn ask(app: &Arc<AppState>, caller: &Caller, id: &BatchId, wish
     let action = wish.kind();
     let telling = tokio::spawn(async move {
         let at = daemon.clock.now();
-        daemon.store.command(&batch, &wish, &requested_by, at).await?;
+        let stored = daemon.store.command(&batch, &wish, &requested_by, at).await?;
         tracing::info!(batch.id = %batch, requested_by, ?wish, "command requested");
-        Ok::<_, StoreError>(daemon.control.command(&batch).await)
+        Ok::<_, StoreError>((stored, daemon.control.command(&batch).await))
     });
     let told = telling
         .await
         .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    match told? {
-        Some(status) => {
-            still_possible(action, status)?;
-            Ok(done(app, id, action, status, true))
-        }
-        None => {
+    let (status, applied) = match told? {
+        (_, Some(status)) => (status, true),
+        (stored, None) => {
+            // An actor that had nothing else to do may be gone before it could say so; the rows tell.
+            let waiting = app.store.commands(id).await?;
             let status = command(app, caller, id).await?.status;
-            still_possible(action, status)?;
-            Ok(done(app, id, action, status, false))
+            (status, waiting.iter().all(|command| command.id != stored))
         }
-    }
+    };
+    still_possible(action, status)?;
+    Ok(done(app, id, action, status, applied))
 }
 
 pub(super) fn done(app: &AppState, id: &BatchId, action: CommandKind, status: BatchStatus, applied: bool) -> Done {

@@ -47,3 +47,10 @@ impl Network {
         }
     }
 }
+
+impl Post {
+    /// Whether the public sees it at this instant.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        !self.deleted && self.live_at.is_some_and(|at| at <= now)
+    }
+}

@@ -238,13 +238,6 @@ impl Network {
     }
 }
 
-impl Post {
-    /// Whether the public sees it at this instant.
-    pub fn is_live(&self, now: Timestamp) -> bool {
-        !self.deleted && self.live_at.is_some_and(|at| at <= now)
-    }
-}
-
 #[async_trait]
 impl Provider for Network {
     async fn prepare(&self, _account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {

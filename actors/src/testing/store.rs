@@ -20,19 +20,19 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, CommandId, Network, NodeId, PostId, PostRef,
-        PublishMode, Request, Timestamp, Totals, Wish,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PostRef, PublishMode, Request,
+        Timestamp, Totals,
     },
     ports::Change,
     schedule::SlotRule,
 };
 
-struct Row {
+pub(in crate::testing) struct Row {
     batch: Batch,
     clips: Vec<Clip>,
     owner: Option<NodeId>,
     expires: Timestamp,
-    commands: Vec<(Command, bool)>,
+    pub(super) commands: Vec<(Command, bool)>,
     events: Vec<Event>,
     restarted_at: Option<Timestamp>,
 }
@@ -48,8 +48,8 @@ pub struct RowView {
 }
 
 #[derive(Default)]
-struct Rows {
-    batches: BTreeMap<BatchId, Row>,
+pub(in crate::testing) struct Rows {
+    pub(super) batches: BTreeMap<BatchId, Row>,
     attempts: BTreeMap<(BatchId, u32, u32), AttemptRow>,
     commits: u64,
 }
@@ -99,7 +99,7 @@ impl MemoryStore {
         self.renewals_fail.store(fail, Ordering::Relaxed);
     }
 
-    fn rows(&self) -> MutexGuard<'_, Rows> {
+    pub(in crate::testing) fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -146,30 +146,6 @@ impl MemoryStore {
         };
         self.rows().batches.insert(id.clone(), row);
         id
-    }
-
-    /// Makes a command durable and tells nobody.
-    pub fn insert_command(&self, batch: &BatchId, wish: Wish) {
-        self.insert_command_row(batch, Some(wish));
-    }
-
-    /// A command's row of which nobody can say what is wished.
-    pub fn insert_unreadable_command(&self, batch: &BatchId) {
-        self.insert_command_row(batch, None);
-    }
-
-    fn insert_command_row(&self, batch: &BatchId, wish: Option<Wish>) {
-        if let Some(row) = self.rows().batches.get_mut(batch) {
-            let id = CommandId::from(format!("command-{}", row.commands.len()));
-            row.commands.push((Command { id, wish }, false));
-        }
-    }
-
-    /// How many commands of the batch are not applied.
-    pub fn commands_waiting(&self, batch: &BatchId) -> usize {
-        let rows = self.rows();
-        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
-        commands.filter(|(_, applied)| !applied).count()
     }
 
     /// A batch and its clips as they are now.

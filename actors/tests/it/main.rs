@@ -11,6 +11,7 @@ mod hold;
 mod limiter;
 mod order;
 mod pause;
+mod reopen;
 mod resolve;
 mod retries;
 mod retry;
