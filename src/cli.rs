@@ -19,6 +19,7 @@ mod serve;
 mod signals;
 mod sse;
 mod subscription;
+mod systemd;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};

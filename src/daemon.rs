@@ -5,6 +5,8 @@
 
 mod control;
 mod facts;
+mod hold;
+mod lifetime;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,7 +18,7 @@ use storyclip_actors::{
     limiter::Limiter,
     messages::SupervisorMessage,
     model::NodeId,
-    ports::{Clock, Provider},
+    ports::{self, Clock, Provider},
     supervisor::Supervisor,
 };
 use thiserror::Error;
@@ -34,14 +36,18 @@ use crate::{
     store::{OpenError, Options, Store},
     stream::Hub,
 };
-use control::{ActorControl, Lifetime};
+use control::ActorControl;
 use facts::StoreFacts;
+use lifetime::Lifetime;
 
 /// Connections that serve reads.
 const READERS: u32 = 4;
 
 /// How long open HTTP requests may take once the actors are done.
 const HTTP_GRACE: Duration = Duration::from_secs(2);
+
+/// How long the database may take over what it was given before.
+const STORE_GRACE: Duration = Duration::from_secs(5);
 
 /// Why the daemon did not start, in a sentence.
 #[derive(Debug, Error)]
@@ -74,6 +80,7 @@ pub struct Daemon {
     lifetime: Arc<Lifetime>,
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
+    holding: JoinHandle<()>,
     close: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -105,9 +112,12 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
         Arc::new(Unconfigured)
     };
+    let rows: Arc<dyn ports::Store> = Arc::new(store.clone());
+    #[cfg(feature = "crash-points")]
+    let (rows, provider) = crate::crash_points::around(rows, provider);
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{}-{:08x}", std::process::id(), rand::random::<u32>())),
-        store: Arc::new(store.clone()),
+        store: rows,
         limiter: Limiter::new(config.metricool_max_in_flight, provider.clone(), clock.clone()),
         provider,
         clock: clock.clone(),
@@ -116,9 +126,17 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         lease: LeaseClock::default(),
     });
     let directory = Arc::new(Directory::default());
+    let limiter = context.limiter.clone();
+    let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
-    let lifetime = Arc::new(Lifetime::new(supervisor.clone(), directory.clone(), clock.clone()));
+    let lifetime = Arc::new(Lifetime::new(
+        supervisor.clone(),
+        directory.clone(),
+        store.clone(),
+        limiter,
+        clock.clone(),
+    ));
     let app = http::router(AppState {
         store: store.clone(),
         hub: hub.clone(),
@@ -151,6 +169,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         lifetime,
         supervisor,
         supervising,
+        holding,
         close,
         server,
     })
@@ -172,6 +191,12 @@ impl Daemon {
         }
     }
 
+    /// Says at any time whether the daemon does what it is for, or waits for the database and keeps trying, or stops.
+    pub fn pulse(&self) -> impl Fn() -> bool + Send + Sync + 'static {
+        let lifetime = self.lifetime.clone();
+        move || lifetime.is_alive()
+    }
+
     /// Lets the supervisor die.
     #[cfg(test)]
     pub(crate) fn kill(&self) {
@@ -187,13 +212,29 @@ impl Daemon {
             tracing::warn!("calls under way took longer than the grace: their ends are found out at the next start");
             self.supervisor.kill();
         }
+        self.close().await;
+    }
+
+    /// Ends what is left of a daemon that died: nothing is waited for but what the database was given already.
+    pub async fn abandon(self) {
+        self.lifetime.drain();
+        self.supervisor.kill();
+        self.close().await;
+    }
+
+    async fn close(self) {
+        self.holding.abort();
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;
         if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
         }
-        self.store.close().await;
+        if tokio::time::timeout(STORE_GRACE, self.store.close()).await.is_err() {
+            tracing::warn!(
+                "the database does not answer: what was not written goes on from its rows at the next start"
+            );
+        }
     }
 }
 

@@ -100,6 +100,9 @@ pub trait Readiness: Send + Sync + 'static {
     /// # Errors
     /// A sentence for an operator: what is missing, or that it is draining.
     fn ready(&self) -> Result<(), String>;
+
+    /// Whether it is about to stop and takes no more work.
+    fn is_draining(&self) -> bool;
 }
 
 type App = State<Arc<AppState>>;

@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "crash-points")]
+mod crash_points;
 pub mod daemon;
 pub mod http;
 pub mod providers;

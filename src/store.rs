@@ -15,6 +15,7 @@ mod events;
 mod express;
 mod fault;
 mod gathering;
+mod health;
 mod leases;
 mod notes;
 mod op;
@@ -23,6 +24,7 @@ mod packed;
 mod port;
 mod reads;
 mod rows;
+mod schema;
 mod snapshots;
 mod sql;
 mod view;
@@ -41,13 +43,15 @@ use storyclip_actors::{
     error::StoreError,
     model::{BatchId, CommandId, Tenant, Timestamp, UserId, Wish},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use committer::Committer;
+use health::Health;
 use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
 pub use open::{OpenError, Options};
+pub use schema::SchemaError;
 pub use view::{
     AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
@@ -70,6 +74,7 @@ struct Inner {
     reads: reads::Texts,
     snapshots: snapshots::Texts,
     counts: counts::Texts,
+    health: Health,
     /// SQLite only; released by `close` or with the process.
     lock: Mutex<Option<File>>,
 }
@@ -80,13 +85,14 @@ impl Store {
     /// committer, which tells `listener` of every event.
     pub async fn open(options: &Options, listener: Arc<dyn CommitListener>) -> Result<Self, OpenError> {
         let mut target = open::target(&options.url)?;
-        let mut conn = open::connect(target.dialect, &target.options).await?;
-        open::migrate(&mut conn).await?;
+        let mut conn = open::connect(target.dialect, &target.first).await?;
+        schema::migrate(&mut conn).await?;
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);
         let lock = Mutex::new(target.lock.take());
-        let queue = Committer::start(dialect, target.options, conn, listener);
+        let health = Health::default();
+        let queue = Committer::start(dialect, target.options, conn, listener, health.clone());
         Ok(Self(Arc::new(Inner {
             dialect,
             queue,
@@ -94,6 +100,7 @@ impl Store {
             reads: reads::Texts::new(dialect),
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
+            health,
             lock,
         })))
     }
@@ -111,6 +118,17 @@ impl Store {
     /// Resolves when the committer has ended: by `close`, or because it died and nothing can be written any more.
     pub async fn ended(&self) {
         self.0.queue.closed().await;
+    }
+
+    /// Whether the database is away: it cannot be written, or has not answered for some seconds. Only a row that is
+    /// written ends that; a ping writes one.
+    pub fn away(&self) -> watch::Receiver<bool> {
+        self.0.health.away()
+    }
+
+    /// How long ago the committer last heard from the database, well or not.
+    pub fn last_tried(&self) -> Duration {
+        self.0.health.last_tried()
     }
 
     /// Whether this is SQLite, where one daemon owns the file.

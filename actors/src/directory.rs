@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, mapref::multiple::RefMulti};
 use ractor::{ActorId, ActorRef};
 
 use crate::{
@@ -58,9 +58,11 @@ impl Directory {
         self.actors.remove_if(batch, |_, living| living.get_id() == actor);
     }
 
+    /// Visits all, in the order of their batches' ids: the same history goes on the same way whenever it is played.
     pub(crate) fn each(&self, mut visit: impl FnMut(&ActorRef<BatchMessage>)) {
-        for entry in &self.actors {
-            visit(entry.value());
-        }
+        let entry = |entry: RefMulti<'_, BatchId, ActorRef<BatchMessage>>| (entry.key().clone(), entry.value().clone());
+        let mut actors: Vec<_> = self.actors.iter().map(entry).collect();
+        actors.sort_by(|(one, _), (other, _)| one.cmp(other));
+        actors.iter().for_each(|(_, actor)| visit(actor));
     }
 }

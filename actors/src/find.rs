@@ -98,21 +98,16 @@ pub fn judge(
     now: Timestamp,
 ) -> Finding {
     let Look { listing, owned, search } = *look;
-    let free = || listing.posts.iter().filter(|post| !owned.contains(&post.post.id));
-    if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref())
-        && let Some(post) = free().find(|post| post.post.uuid.as_ref() == Some(uuid))
-    {
-        return Finding::Found(post.post.clone());
-    }
-    let candidates: Vec<&Candidate> = free().filter(|post| is_candidate(post, clip, request, rule)).collect();
-    let equal: Vec<&&Candidate> = candidates.iter().filter(|post| same_media(post, request)).collect();
-    if let [only] = equal.as_slice() {
-        return Finding::Found(only.post.clone());
+    if let Some(post) = recognise(clip, request, listing, owned, rule) {
+        return Finding::Found(post);
     }
     let last_word = search.looks + 1 >= LOOKS_FOR_ABSENCE && now >= search.since + settle;
     if !last_word {
         return Finding::NotYet;
     }
+    let candidates: Vec<&Candidate> = free(listing, owned)
+        .filter(|post| is_candidate(post, clip, request, rule))
+        .collect();
     if !candidates.is_empty() {
         let posts: Vec<&str> = candidates
             .iter()
@@ -141,6 +136,32 @@ pub fn judge(
         return Finding::CannotTell(Trouble::new(code::CANNOT_TELL, message));
     }
     Finding::Absent
+}
+
+/// The listed post that is certainly this clip's: it has the uuid of its post, or alone its media in its slot.
+pub fn recognise(
+    clip: &Clip,
+    request: &Request,
+    listing: &Listing,
+    owned: &HashSet<PostId>,
+    rule: &SlotRule,
+) -> Option<PostRef> {
+    if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref())
+        && let Some(post) = free(listing, owned).find(|post| post.post.uuid.as_ref() == Some(uuid))
+    {
+        return Some(post.post.clone());
+    }
+    let mut equal =
+        free(listing, owned).filter(|post| is_candidate(post, clip, request, rule) && same_media(post, request));
+    match (equal.next(), equal.next()) {
+        (Some(only), None) => Some(only.post.clone()),
+        (None, _) | (Some(_), Some(_)) => None,
+    }
+}
+
+/// Posts that belong to no other clip.
+fn free<'a>(listing: &'a Listing, owned: &'a HashSet<PostId>) -> impl Iterator<Item = &'a Candidate> {
+    listing.posts.iter().filter(|post| !owned.contains(&post.post.id))
 }
 
 fn is_candidate(post: &Candidate, clip: &Clip, request: &Request, rule: &SlotRule) -> bool {

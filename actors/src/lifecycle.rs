@@ -101,6 +101,8 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.post = Some(post);
             clip.uploaded_at = Some(at);
         }
+        #[cfg(feature = "without-find")]
+        (S::Uploading, E::AnswerLost(trouble)) if !before_request => postpone(clip, trouble, at),
         (S::Uploading, E::AnswerLost(trouble)) if !before_request => doubt(clip, trouble),
         // Without its request a failed clip is known not to be at the network.
         (S::Uploading, E::Refused(trouble)) => {
@@ -148,6 +150,7 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.timed_out_at = Some(at);
             clip.late_looks = 0;
         }
+        (S::Failed, E::Found(post)) if clip.timed_out() => clip.post = Some(post),
         (S::Failed, E::LateLook) if clip.timed_out() => clip.late_looks += 1,
         (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, trouble),
         (S::Uncertain, E::Found(post)) => {

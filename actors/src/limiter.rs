@@ -5,6 +5,8 @@
 //! memory only: after a restart the first call finds out again.
 
 mod gate;
+mod hold;
+mod probe;
 mod queue;
 mod reservation;
 
@@ -25,6 +27,7 @@ use crate::{
     schedule,
 };
 use gate::{Closed, Gates};
+use hold::Hold;
 use queue::{Due, Queue, Waiter};
 pub use reservation::Reservation;
 use reservation::serve_due;
@@ -62,6 +65,7 @@ struct Inner {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     provider: Arc<dyn Provider>,
+    hold: Hold,
     changed: watch::Sender<u64>,
 }
 
@@ -131,7 +135,7 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
 
 /// Gives free places to those who wait and may go. A waiter that went away gives its permit back unused.
 fn serve(inner: &Arc<Inner>, state: &mut State) {
-    while state.in_flight < inner.max_in_flight && state.gates.token_open() {
+    while state.in_flight < inner.max_in_flight && state.gates.token_open() && !inner.hold.is_on() {
         let may_prepare = state.has_place(Priority::Prepare, inner.max_in_flight);
         let gates = &state.gates;
         let may_go = |waiter: &Waiter| {
@@ -166,6 +170,7 @@ impl Limiter {
             state: Mutex::new(state),
             clock,
             provider,
+            hold: Hold::default(),
             changed: watch::Sender::new(0),
         }))
     }
@@ -176,6 +181,7 @@ impl Limiter {
         let free = state.has_place(priority, self.0.max_in_flight)
             && state.gates.token_open()
             && state.gates.brand_open(account)
+            && !self.0.hold.is_on()
             && !state.queue.waits(priority);
         if !free {
             return None;
@@ -244,7 +250,7 @@ impl Limiter {
         if begins {
             tracing::warn!(reason = %reason.as_str(), code = %error.code, "provider calls are held");
             let inner = self.0.clone();
-            tokio::spawn(until_done(move || probe_token(inner.clone())));
+            tokio::spawn(probe::until_done(move || probe::token(inner.clone())));
         }
     }
 
@@ -278,86 +284,9 @@ impl Limiter {
             self.0.changed.send_modify(|count| *count += 1);
             tracing::warn!(account = %account, pause_s = pause.as_secs(), "brand is refused, its calls are held");
             let (inner, account) = (self.0.clone(), account.clone());
-            tokio::spawn(until_done(move || probe_brand(inner.clone(), account.clone(), pause)));
+            tokio::spawn(probe::until_done(move || {
+                probe::brand(inner.clone(), account.clone(), pause)
+            }));
         }
     }
-}
-
-/// Begins a probe anew if it panics: a gate is never left closed by nobody.
-async fn until_done<F: Future<Output = ()> + Send + 'static>(probe: impl Fn() -> F) {
-    while let Err(error) = tokio::spawn(probe()).await {
-        tracing::error!(%error, "a probe died, beginning anew");
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-}
-
-/// Asks for all who wait, at most once per interval, until the token's calls may go again.
-async fn probe_token(inner: Arc<Inner>) {
-    let mut failures = 0;
-    loop {
-        let Some(reason) = lock(&inner).gates.token() else {
-            return;
-        };
-        let pause = match reason {
-            Closed::Throttled(until) => until.since(inner.clock.now()),
-            // The first at once: what failed may have been one clip's trouble and nobody else's.
-            Closed::Away if failures == 0 => Duration::ZERO,
-            Closed::Away => schedule::probe_backoff(failures - 1),
-            Closed::TokenRefused => CREDENTIAL_CHECK,
-        };
-        tokio::time::sleep(pause).await;
-        let answer = match reason {
-            Closed::Throttled(_) => Ok(()),
-            Closed::Away | Closed::TokenRefused => inner.provider.check(None).await,
-        };
-        failures += 1;
-        let mut state = lock(&inner);
-        let now_closed = match answer.as_ref().map_err(|error| (error.verdict, error.outage)) {
-            Ok(()) | Err((Verdict::Rejected | Verdict::Unauthorized(Refused::Brand), _)) => None,
-            Err((Verdict::Throttled(until), _)) => Some(Closed::Throttled(until)),
-            Err((Verdict::Unauthorized(Refused::Token), _)) => Some(Closed::TokenRefused),
-            Err((Verdict::Unavailable | Verdict::Unknown, true)) => Some(reason),
-            // Somebody is there and accepts the token, whatever the answer looks like.
-            Err((Verdict::Unavailable | Verdict::Unknown, false)) => None,
-        };
-        if now_closed == Some(Closed::TokenRefused) && reason != Closed::TokenRefused {
-            state.due.dismiss(Refused::Token, |_| true);
-            inner.changed.send_modify(|count| *count += 1);
-        }
-        if state.gates.settle_token(reason, now_closed) {
-            serve(&inner, &mut state);
-            drop(state);
-            tracing::info!("provider calls go on");
-            inner.changed.send_modify(|count| *count += 1);
-            return;
-        }
-    }
-}
-
-/// Asks after this pause, and then once per interval, whether the brand is accepted again.
-async fn probe_brand(inner: Arc<Inner>, account: AccountId, first: Duration) {
-    let mut pause = first;
-    loop {
-        tokio::time::sleep(pause).await;
-        pause = CREDENTIAL_CHECK;
-        if !lock(&inner).gates.token_open() {
-            continue;
-        }
-        match inner
-            .provider
-            .check(Some(&account))
-            .await
-            .map_err(|error| (error.verdict, error.outage))
-        {
-            Ok(()) | Err((Verdict::Rejected, _) | (Verdict::Unavailable | Verdict::Unknown, false)) => break,
-            Err((Verdict::Unavailable | Verdict::Unknown, true)) => {}
-            Err((Verdict::Throttled(_) | Verdict::Unauthorized(_), _)) => {}
-        }
-    }
-    let mut state = lock(&inner);
-    state.gates.open_brand(&account);
-    serve(&inner, &mut state);
-    drop(state);
-    tracing::info!(account = %account, "brand is accepted again");
-    inner.changed.send_modify(|count| *count += 1);
 }

@@ -52,6 +52,8 @@ pub struct ClipWrite {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names are the columns")]
 pub struct BatchWrite {
+    /// Only a row of this status is changed.
+    pub expected: BatchStatus,
     pub status: BatchStatus,
     pub error: Option<crate::model::Trouble>,
     pub totals: Totals,
@@ -170,11 +172,12 @@ pub trait Store: Send + Sync + 'static {
     /// Commands of a batch that are durable and not applied yet, oldest first.
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError>;
 
-    /// Which of these posts of the account belong to an attempt other than this clip's.
+    /// Which of these posts of the account belong to an attempt of another clip than this: by their id, or by the uuid
+    /// that they kept when a person edited them.
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostId],
+        posts: &[PostRef],
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError>;
 }

@@ -3,6 +3,8 @@
 //! The daemon spawns it and talks to it through [`SupervisorMessage`]. If it dies the daemon ends: leases lapse, and the
 //! next start (or another node) claims what was running. A first start and a restart are the same.
 
+mod draining;
+
 use std::{
     collections::HashMap,
     sync::{Arc, atomic::Ordering},
@@ -15,6 +17,7 @@ use crate::{
     batch::BatchActor,
     context::Context,
     directory::Directory,
+    error::StoreError,
     messages::{BatchMessage, SupervisorMessage},
     model::{BatchId, Timestamp},
     ports::{Claim, Snapshot},
@@ -40,6 +43,8 @@ pub struct SupervisorState {
     /// When batches were reconciled, as far as that is fresh.
     reconciled: HashMap<BatchId, Timestamp>,
     renewed_at: Timestamp,
+    /// Whether the store failed since the last renewal; told once.
+    failing: bool,
     draining: Option<RpcReplyPort<()>>,
 }
 
@@ -62,6 +67,7 @@ impl Actor for Supervisor {
             orphans: Vec::new(),
             reconciled: HashMap::new(),
             renewed_at,
+            failing: false,
             draining: None,
         };
         state.renew().await;
@@ -158,8 +164,18 @@ impl SupervisorState {
             Ok(()) => {
                 self.context.lease.renewed(self.context.now(), until);
                 self.renewed_at = now;
+                self.failing = false;
             }
-            Err(error) => tracing::error!(%error, "leases cannot be renewed, calls that cannot be undone will wait"),
+            Err(error) => self.fails(
+                &error,
+                "leases cannot be renewed, calls that cannot be undone will wait",
+            ),
+        }
+    }
+
+    fn fails(&mut self, error: &StoreError, what: &str) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::error!(%error, "{what}");
         }
     }
 
@@ -181,6 +197,11 @@ impl SupervisorState {
         myself: &ActorRef<SupervisorMessage>,
         batch: BatchId,
     ) -> Result<(), ActorProcessingErr> {
+        // Its successor may live here already: a lease that lapsed is taken anew by whoever comes first, also by the node
+        // that lost it. To claim it once more would only take it away from that actor.
+        if self.directory.contains(&batch) {
+            return Ok(());
+        }
         let claimed = self
             .claim(myself, Claim::Respawn(batch.clone()), BatchMessage::Wake)
             .await?;
@@ -211,7 +232,7 @@ impl SupervisorState {
                 Ok(Some(count))
             }
             Err(error) => {
-                tracing::error!(%error, "batches cannot be claimed, trying again at the next sweep");
+                self.fails(&error, "batches cannot be claimed, trying again at every sweep");
                 Ok(None)
             }
         }
@@ -307,28 +328,5 @@ impl SupervisorState {
             // An actor that just stopped needs to hear nothing.
             let _: Result<(), _> = actor.cast(message());
         });
-    }
-
-    async fn drain(&mut self, myself: &ActorRef<SupervisorMessage>, reply: RpcReplyPort<()>) {
-        self.draining = Some(reply);
-        self.tell_all(|| BatchMessage::Drain);
-        if let Err(error) = self.finish_drain(myself).await {
-            tracing::error!(%error, "orderly stop failed");
-        }
-    }
-
-    async fn finish_drain(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
-        if !self.directory.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = self.context.store.release_all(&self.context.node).await {
-            tracing::error!(%error, "leases cannot be given back, they will lapse");
-        }
-        if let Some(reply) = self.draining.take() {
-            // Whoever asked may be gone.
-            let _: Result<(), _> = reply.send(());
-        }
-        myself.stop(None);
-        Ok(())
     }
 }

@@ -6,8 +6,8 @@
 mod elsewhere;
 mod network;
 mod rows;
+pub mod simulation;
 mod store;
-mod wishes;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,10 +26,20 @@ use crate::{
 
 pub use network::{Fault, Network, Post, Script};
 pub use rows::{AttemptRow, NewBatch};
-pub use store::MemoryStore;
+pub use store::{MemoryStore, RowView};
+
+/// Calls that are under way at once; the default of the real daemon.
+const MAX_IN_FLIGHT: usize = 5;
 
 /// Follows tokio's time from a fixed instant.
 pub struct TokioClock(Instant);
+
+impl TokioClock {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+}
 
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
@@ -75,31 +85,22 @@ pub struct World {
     pub directory: Arc<Directory>,
     /// The supervisor of the present life.
     pub supervisor: ActorRef<SupervisorMessage>,
+    /// The limiter of the present life.
+    pub limiter: Limiter,
     rules: Rules,
-    max_in_flight: usize,
     lives: u32,
 }
 
 impl World {
     /// A world with these rules; its network publishes at the slot and confirms a second later unless told otherwise.
     pub async fn new(rules: Rules) -> Self {
-        let clock = Arc::new(TokioClock(Instant::now()));
+        let clock = Arc::new(TokioClock::start());
         let store = Arc::new(MemoryStore::new(rules.slots));
         let network = Arc::new(Network::new(clock.clone()));
         let listener = Arc::new(Listener::default());
         let directory = Arc::new(Directory::default());
-        let max_in_flight = 5;
-        let supervisor = start(
-            &store,
-            &network,
-            &clock,
-            &listener,
-            &directory,
-            &rules,
-            max_in_flight,
-            0,
-        )
-        .await;
+        let limiter = Limiter::new(MAX_IN_FLIGHT, network.clone(), clock.clone());
+        let supervisor = start(&store, &network, &clock, &listener, &directory, &rules, &limiter, 0).await;
         Self {
             store,
             network,
@@ -107,8 +108,8 @@ impl World {
             listener,
             directory,
             supervisor,
+            limiter,
             rules,
-            max_in_flight,
             lives: 1,
         }
     }
@@ -195,6 +196,7 @@ impl World {
         self.directory = Arc::new(Directory::default());
         tokio::time::sleep(pause).await;
         self.store.release_dead_leases();
+        self.limiter = Limiter::new(MAX_IN_FLIGHT, self.network.clone(), self.clock.clone());
         self.supervisor = start(
             &self.store,
             &self.network,
@@ -202,7 +204,7 @@ impl World {
             &self.listener,
             &self.directory,
             &self.rules,
-            self.max_in_flight,
+            &self.limiter,
             self.lives,
         )
         .await;
@@ -218,14 +220,14 @@ async fn start(
     listener: &Arc<Listener>,
     directory: &Arc<Directory>,
     rules: &Rules,
-    max_in_flight: usize,
+    limiter: &Limiter,
     life: u32,
 ) -> ActorRef<SupervisorMessage> {
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{life}")),
         store: store.clone(),
         provider: network.clone(),
-        limiter: Limiter::new(max_in_flight, network.clone(), clock.clone()),
+        limiter: limiter.clone(),
         clock: clock.clone(),
         bell: listener.clone(),
         rules: rules.clone(),

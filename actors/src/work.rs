@@ -48,6 +48,8 @@ pub struct Work {
     pub late: Option<u32>,
     /// How many late looks in a row got no usable answer, and when to look again.
     pub late_unanswered: Option<(u32, Timestamp)>,
+    /// The timed-out clip whose post is no longer known by its id: it is looked for among the listed ones.
+    pub missed: Option<u32>,
     /// Timed-out clips that a Reconcile wants looked at now.
     pub ask: Vec<u32>,
     /// Attempts whose withdrawal was refused: they are followed to their ends.
@@ -74,6 +76,7 @@ impl Work {
         self.withdraw_refused.retain(|(index, _)| *index != clip);
         self.refound.retain(|(index, _)| *index != clip);
         self.ask.retain(|index| *index != clip);
+        self.missed = self.missed.filter(|index| *index != clip);
     }
 
     /// Whether a call that changes something at the network is under way: its end is to be recorded before a stop. Looking

@@ -16,7 +16,7 @@ Examples:
   STORYCLIP_API_KEYS=acme:sk_secret:publish+read storyclip serve
   storyclip serve --config /etc/storyclip.toml
 
-The first SIGTERM or Ctrl-C stops in order and ends with 0; the second one ends at once. Batches \
+The first SIGTERM or Ctrl-C stops in order and ends with 0; the second one ends at once, with 1. Batches \
 that are under way go on at the next start, after any kind of end.";
 
 pub(super) const PUBLISH: &str = "\

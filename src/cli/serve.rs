@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::{config::Config, daemon, telemetry};
 
-use super::{CliError, Ending, signals::Signals};
+use super::{CliError, Ending, signals::Signals, systemd::Systemd};
 
 pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
     telemetry::init(&config.log, config.log_format)?;
@@ -30,11 +30,18 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
         }
     };
     info!(address = %daemon.address(), "listening");
+    let systemd = Systemd::from_environment();
+    systemd.ready();
+    tokio::spawn(systemd.clone().keep_telling(daemon.pulse()));
     let signal = tokio::select! {
         signal = signals.next() => signal,
-        () = daemon.died() => return Err(CliError::Died),
+        () = daemon.died() => {
+            daemon.abandon().await;
+            return Err(CliError::Died);
+        }
     };
     info!(signal, "stopping");
+    systemd.stopping();
     tokio::select! {
         () = daemon.stop() => {
             info!("stopped");

@@ -1,26 +1,19 @@
-//! How HTTP reaches the actors: nudges about what is durable already, and whether the daemon takes work.
+//! How HTTP reaches the actors: nudges about what is durable already.
 //!
-//! The daemon hands both to the routes. A nudge that is lost costs a second: the sweep finds the row.
+//! The daemon hands it to the routes. A nudge that is lost costs a second: the sweep finds the row.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use ractor::{ActorRef, ActorStatus, rpc::CallResult};
+use ractor::{ActorRef, rpc::CallResult};
 use storyclip_actors::{
     directory::Directory,
     messages::SupervisorMessage,
     model::{BatchId, BatchStatus},
-    ports::Clock,
     supervisor::nudge,
 };
 
-use crate::http::{Control, Readiness};
+use crate::http::Control;
 
 /// How long a command's answer waits for the actor.
 const APPLIED_WITHIN: Duration = Duration::from_secs(2);
@@ -52,56 +45,6 @@ impl Control for ActorControl {
             .is_err()
         {
             tracing::warn!(batch.id = %batch, "nobody is there to reconcile");
-        }
-    }
-}
-
-/// How long ago the supervisor's last sweep may be: a few of its intervals.
-const TICKING: Duration = Duration::from_secs(10);
-
-/// Whether the daemon takes work.
-pub(super) struct Lifetime {
-    supervisor: ActorRef<SupervisorMessage>,
-    directory: Arc<Directory>,
-    clock: Arc<dyn Clock>,
-    draining: AtomicBool,
-}
-
-impl Lifetime {
-    pub(super) fn new(
-        supervisor: ActorRef<SupervisorMessage>,
-        directory: Arc<Directory>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            supervisor,
-            directory,
-            clock,
-            draining: AtomicBool::new(false),
-        }
-    }
-
-    pub(super) fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
-}
-
-impl Readiness for Lifetime {
-    fn ready(&self) -> Result<(), String> {
-        if self.draining.load(Ordering::Acquire) {
-            return Err("the daemon is draining: it takes no more work and is about to stop".into());
-        }
-        match self.supervisor.get_status() {
-            ActorStatus::Running if self.clock.now().since(self.directory.swept_at()) > TICKING => {
-                Err("the supervisor does not tick: the database may be slow or away".into())
-            }
-            ActorStatus::Running => Ok(()),
-            ActorStatus::Unstarted
-            | ActorStatus::Starting
-            | ActorStatus::Upgrading
-            | ActorStatus::Draining
-            | ActorStatus::Stopping
-            | ActorStatus::Stopped => Err("the supervisor is not running".into()),
         }
     }
 }

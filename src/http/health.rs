@@ -1,5 +1,7 @@
 //! `GET /healthz` and `GET /readyz`: for whatever watches the process. Neither needs a key nor tells anything secret.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -8,6 +10,9 @@ use axum::{
 use serde::Serialize;
 
 use super::{App, problem::Problem};
+
+/// Longer than a database that can take work needs for a write, and shorter than what asks here waits.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The answer.
 #[derive(Serialize)]
@@ -23,11 +28,11 @@ pub async fn alive() -> Json<Health> {
 /// The daemon can take work: it is not draining, its parts run, and the database can be written.
 pub async fn ready(State(app): App) -> Result<Json<Health>, Problem> {
     app.ready.ready().map_err(not_ready)?;
-    if let Err(error) = app.store.ping().await {
-        tracing::warn!(error = %error, "not ready: the database does not answer");
-        return Err(not_ready("the database cannot be used".into()));
+    match tokio::time::timeout(PING_TIMEOUT, app.store.ping()).await {
+        Ok(Ok(())) => Ok(Json(Health { status: "ready" })),
+        // The store tells once that it is away; this is asked every few seconds.
+        Ok(Err(_)) | Err(_) => Err(not_ready("the database cannot be used".into())),
     }
-    Ok(Json(Health { status: "ready" }))
 }
 
 fn not_ready(why: String) -> Problem {

@@ -10,7 +10,7 @@ mod request;
 use axum::{
     body::Body,
     extract::State,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header},
     response::Response,
 };
 use serde::Serialize;
@@ -62,6 +62,9 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
                 message: "is no account of this tenant".into(),
             }]),
         );
+    }
+    if app.ready.is_draining() {
+        return Err(draining());
     }
     if !app.metricool_configured {
         return Err(Problem::new(
@@ -124,6 +127,13 @@ fn new_batch(caller: &Caller, request: PublishRequest, now: Timestamp) -> NewBat
 }
 
 /// Dry runs would validate and create nothing; to publish instead would be the opposite of what was asked.
+/// Whoever repeats it finds the next process.
+fn draining() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", "the daemon is stopping")
+        .detail("The daemon is about to stop and takes no more work. Nothing was created; the request may be repeated.")
+        .header(header::RETRY_AFTER, "1")
+}
+
 fn no_dry_run() -> Problem {
     Problem::new(
         StatusCode::UNPROCESSABLE_ENTITY,

@@ -20,16 +20,16 @@ use super::{
     sql::{Dialect, Shape, execute, returning},
 };
 
-/// The batches' own rows, under their epochs.
+/// The batches' own rows, under their epochs and each under the status in which it is expected.
 pub const HEADS: Shape = Shape {
-    columns: "b ep# status code msg published# failed# cancelled# started completed restarts# at n#",
+    columns: "b ep# expected status code msg published# failed# cancelled# started completed restarts# at n#",
     statement: "UPDATE publish_batches SET status = v.status, error_code = v.code, error_msg = v.msg, \
                 published_clips = v.published, failed_clips = v.failed, cancelled_clips = v.cancelled, \
                 current_clip_index = v.published + v.failed + v.cancelled, started_at = v.started, \
                 completed_at = v.completed, restarts = v.restarts, updated_at = v.at, \
                 last_event = publish_batches.last_event + v.n \
                 FROM v WHERE publish_batches.batch_id = v.b AND publish_batches.lease_epoch = v.ep \
-                AND publish_batches.lease_owner IS NOT NULL",
+                AND publish_batches.status = v.expected AND publish_batches.lease_owner IS NOT NULL",
     returning: "publish_batches.batch_id, publish_batches.last_event",
 };
 
@@ -109,6 +109,7 @@ pub fn push_head(rows: &mut Rows, change: &Change) {
     rows.push(&[
         &change.batch,
         &change.epoch,
+        &head.expected,
         &head.status,
         &head.error.as_ref().map(|error| &*error.code),
         &head.error.as_ref().map(|error| &*error.message),

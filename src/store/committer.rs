@@ -4,7 +4,11 @@
 //! `Store::open` starts it. If it dies, its queue goes with it and every waiter is told that the database is
 //! unavailable; what was answered before is durable, what was not was never promised.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
 use storyclip_actors::{error::StoreError, model::Timestamp};
@@ -16,8 +20,9 @@ use super::{
     express::{self, End, Steps},
     fault::Fault,
     gathering::Gathering,
+    health::Health,
     leases::{Returned, Taken},
-    op::{Op, Reply, answer},
+    op::{Op, Reply, answer, refuse, without},
     open,
     sql::Dialect,
     view::{CommitListener, Created},
@@ -25,6 +30,9 @@ use super::{
 
 /// How often a drain is run again because of locks.
 const PASSING_MAX: u32 = 8;
+
+/// For how long; each try may itself have waited for a lock.
+const PASSING_FOR: Duration = Duration::from_secs(10);
 
 /// How long a server may take over one drain before it counts as gone.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -47,8 +55,7 @@ pub struct Committer {
     orphans: Vec<Returned>,
     /// When old idempotency keys were last deleted, in this process.
     swept_at: Option<Timestamp>,
-    /// Whether the last drain found no database; told once.
-    down: bool,
+    health: Health,
 }
 
 impl Committer {
@@ -58,6 +65,7 @@ impl Committer {
         options: AnyConnectOptions,
         conn: AnyConnection,
         listener: Arc<dyn CommitListener>,
+        health: Health,
     ) -> mpsc::UnboundedSender<Op> {
         let (sender, queue) = mpsc::unbounded_channel();
         let committer = Self {
@@ -71,7 +79,7 @@ impl Committer {
             gathering: Gathering::new(dialect),
             orphans: Vec::new(),
             swept_at: None,
-            down: false,
+            health,
         };
         tokio::spawn(committer.run());
         sender
@@ -127,7 +135,7 @@ impl Committer {
     /// Writes a drain of steps and gathers the next one meanwhile; if they do not go together, they go the long way.
     async fn write_steps(&mut self, mut conn: AnyConnection, ops: Vec<Op>, steps: Steps) {
         let end = {
-            let mut writing = pin!(steps.write(&mut conn, &self.texts.express));
+            let mut writing = pin!(self.health.watch(steps.write(&mut conn, &self.texts.express)));
             loop {
                 tokio::select! {
                     biased;
@@ -141,6 +149,7 @@ impl Committer {
         };
         match end {
             End::Done => {
+                self.health.works();
                 let outcome = self.steps_written(conn, &ops).await;
                 self.answer(ops, outcome);
             }
@@ -159,19 +168,26 @@ impl Committer {
     async fn settle(&mut self, ops: Vec<Op>) {
         let mut groups = vec![ops];
         let (mut passing, mut reconnected) = (0, self.conn.is_none());
+        let (health, begun) = (self.health.clone(), Instant::now());
         while let Some(mut ops) = groups.pop() {
             if ops.is_empty() && self.orphans.is_empty() {
                 continue;
             }
-            match self.attempt(&ops).await {
-                Ok(outcome) => self.answer(ops, outcome),
+            match health.watch(self.attempt(&ops)).await {
+                Ok(outcome) => {
+                    // Taking nothing and prolonging nothing need no room on a disk.
+                    if ops.iter().any(Op::writes) {
+                        health.works();
+                    }
+                    self.answer(ops, outcome);
+                }
                 Err(Fault::Missed(places)) => groups.push(without(ops, places)),
                 Err(Fault::Refused(error)) if ops.len() < 2 => refuse(ops, &error),
                 Err(Fault::Refused(_)) => {
                     let rest = ops.split_off(ops.len() / 2);
                     groups.extend([rest, ops]);
                 }
-                Err(Fault::Passing(reason)) if passing < PASSING_MAX => {
+                Err(Fault::Passing(reason)) if passing < PASSING_MAX && begun.elapsed() < PASSING_FOR => {
                     passing += 1;
                     tracing::debug!(%reason, "drain runs again");
                     tokio::time::sleep(Duration::from_millis(2 << passing)).await;
@@ -192,9 +208,7 @@ impl Committer {
 
     /// Tells everybody that the database is unavailable.
     fn give_up(&mut self, ops: Vec<Op>, reason: String) {
-        if !std::mem::replace(&mut self.down, true) {
-            tracing::error!(%reason, "database unavailable");
-        }
+        self.health.fails(&reason);
         refuse(ops, &StoreError::Unavailable(reason));
     }
 
@@ -262,11 +276,10 @@ impl Committer {
     }
 
     fn committed(&mut self, conn: AnyConnection) {
+        #[cfg(feature = "crash-points")]
+        crate::crash_points::committed();
         self.conn = Some(conn);
         self.orphans.clear();
-        if std::mem::replace(&mut self.down, false) {
-            tracing::info!("database available again");
-        }
     }
 
     /// After the commit: the listener first, then the waiters.
@@ -330,21 +343,4 @@ async fn transact(
             Err(fault)
         }
     }
-}
-
-/// Answers the operations at these places with their errors and gives the others.
-fn without(ops: Vec<Op>, places: Vec<(usize, StoreError)>) -> Vec<Op> {
-    let mut missed: HashMap<usize, StoreError> = places.into_iter().collect();
-    let mut others = Vec::with_capacity(ops.len());
-    for (place, op) in ops.into_iter().enumerate() {
-        match missed.remove(&place) {
-            Some(error) => op.refuse(error),
-            None => others.push(op),
-        }
-    }
-    others
-}
-
-fn refuse(ops: Vec<Op>, error: &StoreError) {
-    ops.into_iter().for_each(|op| op.refuse(error.clone()));
 }

@@ -68,13 +68,13 @@ mod tests {
     use sqlx::{AssertSqlSafe, Connection, Row};
 
     use super::*;
-    use crate::store::open;
+    use crate::store::schema;
 
     #[tokio::test]
     async fn what_is_completed_is_counted_in_an_index_and_no_clip_of_it_is_read() {
         sqlx::any::install_default_drivers();
         let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
-        open::migrate(&mut conn).await.unwrap();
+        schema::migrate(&mut conn).await.unwrap();
         let mut plan = async |sql: &SqlStr| {
             let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
             let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();

@@ -3,7 +3,10 @@
 //! `Store` and the actors' port put them in, the committer takes them out. An operation that is dropped unanswered (the
 //! committer died, the process stops) tells its waiter that the database is unavailable.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use storyclip_actors::{
     error::StoreError,
@@ -106,6 +109,14 @@ impl Op {
         }
     }
 
+    /// Whether it leaves a row behind, whatever is in the database.
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Commit(..) | Self::Create(..) | Self::Command(..) | Self::Fact(..) => true,
+            Self::Take(..) | Self::Renew(..) | Self::Release(..) | Self::GiveBack(..) | Self::Close(..) => false,
+        }
+    }
+
     /// Tells the waiter that nothing of it was written.
     pub fn refuse(self, error: StoreError) {
         match self {
@@ -125,4 +136,22 @@ impl Op {
 /// Answers; what a vanished waiter does not take is dropped, and [`Taken`] hands its leases back then.
 pub fn answer<T>(reply: Reply<T>, result: Result<T, StoreError>) {
     drop(reply.send(result));
+}
+
+/// Answers the operations at these places with their errors and gives the others.
+pub fn without(ops: Vec<Op>, places: Vec<(usize, StoreError)>) -> Vec<Op> {
+    let mut missed: HashMap<usize, StoreError> = places.into_iter().collect();
+    let mut others = Vec::with_capacity(ops.len());
+    for (place, op) in ops.into_iter().enumerate() {
+        match missed.remove(&place) {
+            Some(error) => op.refuse(error),
+            None => others.push(op),
+        }
+    }
+    others
+}
+
+/// Refuses all of them.
+pub fn refuse(ops: Vec<Op>, error: &StoreError) {
+    ops.into_iter().for_each(|op| op.refuse(error.clone()));
 }

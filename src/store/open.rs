@@ -1,4 +1,4 @@
-//! Opening the database: the URL, the lock file of SQLite, connections and migrations.
+//! Opening the database: the URL, the lock file of SQLite, connections.
 //!
 //! `Store::open` calls it. The lock is the operating system's and goes with the process, however that ends; the file
 //! itself stays and means nothing.
@@ -16,7 +16,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{express, sql::Dialect};
+use super::{express, schema::SchemaError, sql::Dialect};
 
 /// How long a connect may take before the database counts as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,14 +42,17 @@ pub enum OpenError {
     LockFile { file: PathBuf, error: std::io::Error },
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
-    #[error("database migration: {0}")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("database: {0}")]
+    Schema(#[from] SchemaError),
 }
 
 /// Where to connect to, and what keeps others out.
 pub struct Target {
     pub dialect: Dialect,
     pub options: AnyConnectOptions,
+    /// The same for the first connection, which makes the file if there is none. Later ones must not: a file that is away
+    /// for a while would be replaced by an empty one.
+    pub first: AnyConnectOptions,
     /// Held while the database is open; `None` on PostgreSQL.
     pub lock: Option<File>,
 }
@@ -57,21 +60,31 @@ pub struct Target {
 /// Understands the URL and, on SQLite, takes the lock.
 pub fn target(url: &str) -> Result<Target, OpenError> {
     sqlx::any::install_default_drivers();
-    let (dialect, url, lock) = match url.split_once(':') {
+    match url.split_once(':') {
         Some(("sqlite", rest)) => {
             let file = sqlite_file(rest)?;
             let lock = lock(&file)?;
-            (Dialect::Sqlite, sqlite_url(&file)?, Some(lock))
+            let url = sqlite_url(&file)?;
+            Ok(Target {
+                dialect: Dialect::Sqlite,
+                options: quiet(&format!("{url}?mode=rw"))?,
+                first: quiet(&format!("{url}?mode=rwc"))?,
+                lock: Some(lock),
+            })
         }
-        Some(("postgres" | "postgresql", _)) => (Dialect::Postgres, url.to_owned(), None),
-        _ => return Err(OpenError::Url("it must begin with sqlite:// or postgres://".into())),
-    };
+        Some(("postgres" | "postgresql", _)) => Ok(Target {
+            dialect: Dialect::Postgres,
+            options: quiet(url)?,
+            first: quiet(url)?,
+            lock: None,
+        }),
+        _ => Err(OpenError::Url("it must begin with sqlite:// or postgres://".into())),
+    }
+}
+
+fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
     let options: AnyConnectOptions = url.parse()?;
-    Ok(Target {
-        dialect,
-        options: options.disable_statement_logging(),
-        lock,
-    })
+    Ok(options.disable_statement_logging())
 }
 
 /// The file's one true path, so that two spellings of it share one lock.
@@ -113,7 +126,7 @@ fn sqlite_url(file: &Path) -> Result<String, OpenError> {
             _ => url.push(c),
         }
     }
-    Ok(url + "?mode=rwc")
+    Ok(url)
 }
 
 /// Takes `<database>.lock` for the life of the process and writes the process id into it.
@@ -216,11 +229,6 @@ async fn prepare(conn: &mut AnyConnection, role: &str) -> sqlx::Result<()> {
     sqlx::raw_sql(pragmas).execute(conn).await.map(drop)
 }
 
-/// Brings the schema up to date; a second run does nothing.
-pub async fn migrate(conn: &mut AnyConnection) -> Result<(), OpenError> {
-    Ok(sqlx::migrate!().run(conn).await?)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -243,6 +251,6 @@ mod tests {
     #[test]
     fn a_path_with_odd_characters_survives_the_url() {
         let url = sqlite_url(Path::new("/tmp/a b#c?d%e.db")).unwrap();
-        assert_eq!(url, "sqlite:///tmp/a%20b%23c%3Fd%25e.db?mode=rwc");
+        assert_eq!(url, "sqlite:///tmp/a%20b%23c%3Fd%25e.db");
     }
 }

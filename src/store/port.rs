@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 use async_trait::async_trait;
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, Timestamp},
+    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
     ports::{self, Change, Claim, Snapshot},
 };
 
@@ -75,7 +75,7 @@ impl ports::Store for Store {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostId],
+        posts: &[PostRef],
         except: (&BatchId, u32),
     ) -> Result<HashSet<PostId>, StoreError> {
         if posts.is_empty() {

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
-use storyclip_actors::model::{AccountId, BatchId, BatchStatus, PostId, Tenant, Timestamp, Totals, UserId};
+use storyclip_actors::model::{AccountId, BatchId, BatchStatus, PostId, PostRef, Tenant, Timestamp, Totals, UserId};
 
 use super::{
     creates::KEY_LIFE,
@@ -87,9 +87,11 @@ impl Texts {
             ),
             fact: text("SELECT value FROM provider_facts WHERE name = $1"),
             owned: dialect.over(
-                "post",
-                "SELECT a.post_id FROM v CROSS JOIN delivery_attempts a WHERE a.account_id = $2 \
-                 AND a.post_id = v.post AND NOT (a.batch_id = $3 AND a.clip_index = $4)",
+                "post uuid",
+                "SELECT v.post FROM v CROSS JOIN delivery_attempts a WHERE a.account_id = $2 \
+                 AND a.post_id = v.post AND NOT (a.batch_id = $3 AND a.clip_index = $4) \
+                 UNION SELECT v.post FROM v CROSS JOIN delivery_attempts a WHERE a.account_id = $2 \
+                 AND a.post_uuid = v.uuid AND NOT (a.batch_id = $3 AND a.clip_index = $4)",
             ),
         }
     }
@@ -220,11 +222,13 @@ pub async fn owned(
     conn: &mut AnyConnection,
     texts: &Texts,
     account: &AccountId,
-    posts: &[PostId],
+    posts: &[PostRef],
     (batch, clip): (&BatchId, u32),
 ) -> sqlx::Result<HashSet<PostId>> {
     let mut rows = Rows::default();
-    posts.iter().for_each(|post| rows.push(&[post]));
+    posts
+        .iter()
+        .for_each(|post| rows.push(&[&post.id, &post.uuid.as_deref()]));
     let query = sqlx::query(texts.owned.clone())
         .bind(rows.into_json())
         .bind(clean(account.as_str()));

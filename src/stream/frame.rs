@@ -9,6 +9,8 @@ use storyclip_actors::events::EventKind;
 pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
 /// Keeps proxies from closing a quiet connection and finds out that a client is gone.
 pub const COMMENT: Bytes = Bytes::from_static(b": still here\n\n");
+/// The last bytes of a stream whose server stops: the client is to connect again, to the next one.
+pub const FAREWELL: Bytes = Bytes::from_static(b": the server stops, connect again\nretry: 1000\n\n");
 /// How often a comment is sent.
 pub const COMMENT_EVERY: Duration = Duration::from_secs(15);
 

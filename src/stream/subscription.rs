@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Hub,
     channel::{Channel, Next},
-    frame::{COMMENT, COMMENT_EVERY, Frame},
+    frame::{COMMENT, COMMENT_EVERY, FAREWELL, Frame},
 };
 use crate::store::{Store, StreamScope};
 
@@ -55,6 +55,8 @@ pub struct Subscription {
     page: VecDeque<Frame>,
     /// A terminal message was sent: see whether it was the last.
     ended_by: Option<EventKind>,
+    /// The server stops, and that was sent.
+    told_to_come_back: bool,
     comment_at: Instant,
 }
 
@@ -74,6 +76,7 @@ impl Subscription {
             asked: false,
             page: VecDeque::new(),
             ended_by: None,
+            told_to_come_back: false,
             comment_at: Instant::now() + COMMENT_EVERY,
             channel,
         }
@@ -98,8 +101,11 @@ impl Subscription {
             self.see_whether_finished(kind).await?;
         }
         loop {
-            if *self.down.borrow() || self.all_is_sent() {
+            if self.all_is_sent() {
                 return Ok(None);
+            }
+            if *self.down.borrow() {
+                return Ok((!std::mem::replace(&mut self.told_to_come_back, true)).then_some(FAREWELL));
             }
             if self.comment_at <= Instant::now() {
                 self.comment_at = Instant::now() + COMMENT_EVERY;

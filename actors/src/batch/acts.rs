@@ -8,6 +8,7 @@ use super::{call, run::Run};
 use crate::{
     find::Search,
     messages::{PollerMessage, PublisherMessage, Watch},
+    model::ClipStatus,
     plan::Act,
     schedule,
     work::CallKind,
@@ -20,7 +21,7 @@ impl Run {
             Act::Prepare(index) => {
                 let url = self.clip(index)?.url.clone();
                 self.work.preparing.push(index);
-                self.children.publisher.cast(PublisherMessage::Prepare(index, url))?;
+                self.children.ask_publisher(PublisherMessage::Prepare(index, url));
             }
             Act::Find(index) => self.perform_find(index)?,
             Act::Watch(index) => self.perform_watch(index)?,
@@ -32,8 +33,7 @@ impl Run {
                 let call = call(CallKind::Withdraw, clip);
                 self.work.call = Some(call);
                 self.children
-                    .publisher
-                    .cast(PublisherMessage::Withdraw(call, post, slot))?;
+                    .ask_publisher(PublisherMessage::Withdraw(call, post, slot));
             }
             Act::LateLook(index) => {
                 let clip = self.clip(index)?;
@@ -44,7 +44,7 @@ impl Run {
                     post,
                 };
                 self.work.late = Some(index);
-                self.children.poller.cast(look)?;
+                self.children.ask_poller(look);
             }
         }
         Ok(())
@@ -54,17 +54,17 @@ impl Run {
         let now = self.context.now();
         let clip = self.clip(index)?;
         let Some(request) = clip.request.clone() else {
-            return Err(format!("clip {index} is uncertain without a request").into());
+            return Err(format!("clip {index} is to be found without a request").into());
         };
         let call = call(CallKind::Find, clip);
         let known = matches!(self.work.search, Some((c, a, _)) if (c, a) == (index, call.attempt));
-        if !known {
+        if !known && clip.status == ClipStatus::Uncertain {
             // A post that vanished may have been edited just now: what counts is when it was missed.
             let since = clip.intent_at.filter(|_| clip.post.is_none()).unwrap_or(now);
             self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));
         }
         self.work.call = Some(call);
-        self.children.publisher.cast(PublisherMessage::Find(call, request))?;
+        self.children.ask_publisher(PublisherMessage::Find(call, request));
         Ok(())
     }
 
@@ -90,7 +90,7 @@ impl Run {
             created_at: clip.uploaded_at.unwrap_or(now),
         };
         self.work.watched = Some((index, watch.attempt));
-        self.children.poller.cast(PollerMessage::Watch(watch))?;
+        self.children.ask_poller(PollerMessage::Watch(watch));
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use ractor::{ActorProcessingErr, RpcReplyPort};
 use super::run::Run;
 use crate::{
     error::{ProviderError, StoreError},
+    limiter::Limiter,
     messages::PollerMessage,
     model::{BatchStatus, Timestamp, Trouble},
     ports::{AttemptVerdict, AttemptWrite},
@@ -28,14 +29,14 @@ impl Run {
     }
 
     pub(super) async fn on_command(&mut self, reply: Option<RpcReplyPort<BatchStatus>>) -> Outcome {
-        self.commands = insist(|| self.context.store.commands(&self.batch.id)).await?;
+        self.commands = insist(&self.context.limiter, || self.context.store.commands(&self.batch.id)).await?;
         self.replies.extend(reply);
         Ok(())
     }
 
     pub(super) async fn on_reconcile(&mut self) -> Outcome {
-        self.commands = insist(|| self.context.store.commands(&self.batch.id)).await?;
-        self.children.poller.cast(PollerMessage::LookNow)?;
+        self.commands = insist(&self.context.limiter, || self.context.store.commands(&self.batch.id)).await?;
+        self.children.ask_poller(PollerMessage::LookNow);
         let timed_out = self.clips.iter().filter(|clip| clip.timed_out()).map(|clip| clip.index);
         self.work.ask = timed_out.collect();
         Ok(())
@@ -71,15 +72,20 @@ impl Run {
 }
 
 /// Reads until the store answers: while it cannot be read nothing could be committed either.
-pub(super) async fn insist<T, F>(read: impl Fn() -> F) -> Result<T, ActorProcessingErr>
+pub(super) async fn insist<T, F>(limiter: &Limiter, read: impl Fn() -> F) -> Result<T, ActorProcessingErr>
 where
     F: Future<Output = Result<T, StoreError>>,
 {
+    let mut told = false;
     loop {
         match read().await {
             Ok(rows) => return Ok(rows),
             Err(StoreError::Unavailable(reason)) => {
-                tracing::error!(%reason, "the store cannot be read, trying again");
+                // That the store is away is told by the store, once for all batches.
+                if !told && !limiter.is_held() {
+                    told = true;
+                    tracing::error!(%reason, "the store cannot be read, trying again");
+                }
                 tokio::time::sleep(UNREADABLE_PAUSE).await;
             }
             Err(error @ (StoreError::Lost | StoreError::Conflict(_))) => return Err(error.into()),

@@ -76,6 +76,8 @@ impl Run {
         if self.draft.is_empty() {
             return Ok(true);
         }
+        #[cfg(feature = "without-intent")]
+        self.send_before_it_is_durable();
         let mut change = Arc::new(self.change());
         let mut moves = 0;
         let mut failures = 0;
@@ -101,12 +103,16 @@ impl Run {
                     change = Arc::new(self.change());
                 }
                 Err(StoreError::Unavailable(reason)) => {
-                    tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
+                    // That the store is away is told by the store, once for all batches.
+                    if failures == 1 && !self.context.limiter.is_held() {
+                        tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
+                    }
                     tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
                     failures += 1;
                 }
             }
         }
+        self.stored_status = self.batch.status;
         let (release, create) = (self.draft.release, self.draft.create.take());
         self.batch.wake_at = change.head.wake_at;
         self.draft = Draft {
@@ -124,6 +130,17 @@ impl Run {
             myself.cast(BatchMessage::Wake)?;
         }
         Ok(as_planned)
+    }
+
+    #[cfg(feature = "without-intent")]
+    fn send_before_it_is_durable(&mut self) {
+        if let Some((call, permit)) = self.draft.create.take()
+            && let Some(clip) = self.clips.get(call.clip as usize - 1)
+            && let (Some(request), Some(intent)) = (clip.request.clone(), clip.intent_at)
+        {
+            let create = PublisherMessage::Create(call, request, intent, permit);
+            self.children.ask_publisher(create);
+        }
     }
 
     /// The account's refusal is over as soon as anything else is recorded about the batch.
@@ -155,6 +172,10 @@ impl Run {
         if let (Some(before), Some(post)) = (self.draft.before_adoption.take(), post) {
             self.batch = *before;
             self.refuse_adoption(index, &post.id)?;
+            return Ok(true);
+        }
+        if self.clip(index)?.timed_out() {
+            // What was taken for its post is another clip's: it stays lost.
             return Ok(true);
         }
         let trouble = Trouble::new(
@@ -216,6 +237,7 @@ impl Run {
             epoch: batch.epoch,
             at: now,
             head: BatchWrite {
+                expected: self.stored_status,
                 status: batch.status,
                 error: batch.error.clone(),
                 totals: self.totals(),

@@ -36,7 +36,7 @@ impl Run {
         }
     }
 
-    fn late_look_ended(&mut self, index: u32, answered: bool) {
+    pub(super) fn late_look_ended(&mut self, index: u32, answered: bool) {
         if answered {
             self.work.late_unanswered = None;
             self.work.ask.retain(|asked| *asked != index);
@@ -118,10 +118,6 @@ impl Run {
         let trouble = Trouble::new(code::PROVIDER_ERROR, &failure.detail);
         self.record(call, self.context.now(), AttemptVerdict::Errored, Some(&trouble));
         let going_on = self.batch.status != BatchStatus::Cancelled;
-        if going_on && self.clip(call.clip)?.retry_is_asked_for() {
-            let retry_at = self.retry_at(call.clip, call.attempt)?;
-            return self.apply(call.clip, ClipEvent::Errored { trouble, retry_at });
-        }
         let retry_at = match failure.kind {
             FailureKind::Connection => {
                 self.context.limiter.connection_lost(&self.batch.account);
@@ -130,6 +126,9 @@ impl Run {
                     return self.park_because(call.clip, disconnected(&failure.detail));
                 }
                 None
+            }
+            FailureKind::Permanent if going_on && self.clip(call.clip)?.retry_is_asked_for() => {
+                self.retry_at(call.clip, call.attempt)?
             }
             FailureKind::Passing if going_on => self.retry_at(call.clip, call.attempt)?,
             FailureKind::Passing | FailureKind::Permanent => None,
@@ -162,13 +161,18 @@ impl Run {
                     },
                 )
             }
-            Ok(Reading::Pending(_) | Reading::Missing) => self.late_look_done(look.clip),
+            Ok(Reading::Pending(_)) => self.late_look_done(look.clip),
+            // A person may have edited it: then it has another id.
+            Ok(Reading::Missing) => {
+                self.work.missed = Some(look.clip);
+                Ok(())
+            }
             // Nobody could be asked: the look is still due, after a pause.
             Err(_) => Ok(()),
         }
     }
 
-    fn late_look_done(&mut self, index: u32) -> Outcome {
+    pub(super) fn late_look_done(&mut self, index: u32) -> Outcome {
         let now = self.context.now();
         if late_look_due(self.clip(index)?).is_some_and(|due| due <= now) {
             self.apply(index, ClipEvent::LateLook)?;

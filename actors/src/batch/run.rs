@@ -27,10 +27,24 @@ pub struct Children {
     pub deaths: u32,
 }
 
+impl Children {
+    /// Asks the publisher. One that just died hears nothing: its death is what this actor hears next, and it plans again.
+    pub(super) fn ask_publisher(&self, message: PublisherMessage) {
+        let _: Result<(), _> = self.publisher.cast(message);
+    }
+
+    /// Asks the poller; the same.
+    pub(super) fn ask_poller(&self, message: PollerMessage) {
+        let _: Result<(), _> = self.poller.cast(message);
+    }
+}
+
 /// See the file's first paragraph.
 pub struct Run {
     pub(super) context: Arc<Context>,
     pub(super) batch: Batch,
+    /// The batch's status in its row.
+    pub(super) stored_status: BatchStatus,
     pub(super) clips: Vec<Clip>,
     pub(super) commands: Vec<Command>,
     pub(super) work: Work,
@@ -55,6 +69,7 @@ impl Run {
         let loaded_at = context.now();
         Self {
             context,
+            stored_status: snapshot.batch.status,
             batch: snapshot.batch,
             clips: snapshot.clips,
             commands: snapshot.commands,
@@ -148,10 +163,10 @@ impl Run {
             return Ok(());
         }
         for message in asked {
-            self.children.publisher.cast(message)?;
+            self.children.ask_publisher(message);
         }
         if let Some(create) = self.draft.take_create() {
-            self.children.publisher.cast(create)?;
+            self.children.ask_publisher(create);
         }
         if !self.draining {
             for act in plan.acts {

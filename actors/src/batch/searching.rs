@@ -22,7 +22,13 @@ use crate::{
 
 impl Run {
     pub(super) async fn on_listed(&mut self, call: Call, result: Result<Listing, ProviderError>) -> Outcome {
-        if !self.take_call(call) || self.clip(call.clip)?.status != ClipStatus::Uncertain {
+        if !self.take_call(call) {
+            return Ok(());
+        }
+        if self.work.missed == Some(call.clip) && self.clip(call.clip)?.timed_out() {
+            return self.on_missed_listed(call, result).await;
+        }
+        if self.clip(call.clip)?.status != ClipStatus::Uncertain {
             return Ok(());
         }
         let now = self.context.now();
@@ -53,13 +59,43 @@ impl Run {
         self.found(call, finding)
     }
 
+    /// A timed-out post was looked for because its id is no longer known. Found under another, it is asked about at once.
+    async fn on_missed_listed(&mut self, call: Call, result: Result<Listing, ProviderError>) -> Outcome {
+        let Ok(listing) = result else {
+            self.late_look_ended(call.clip, false);
+            return Ok(());
+        };
+        self.late_look_ended(call.clip, true);
+        self.work.missed = None;
+        let owned = self.owned(call, &listing).await?;
+        let clip = self.clip(call.clip)?;
+        let (Some(request), Some(known)) = (&clip.request, &clip.post) else {
+            return Ok(());
+        };
+        let found = find::recognise(clip, request, &listing, &owned, &self.context.rules.slots);
+        match found.filter(|post| post.id != known.id) {
+            Some(post) => {
+                self.draft.attempts.push(AttemptWrite {
+                    post: Some(post.clone()),
+                    ..attempt(call)
+                });
+                self.work.ask.push(call.clip);
+                self.apply(call.clip, ClipEvent::Found(post))
+            }
+            None => self.late_look_done(call.clip),
+        }
+    }
+
     async fn owned(&self, call: Call, listing: &Listing) -> Result<HashSet<PostId>, ActorProcessingErr> {
         if listing.posts.is_empty() {
             return Ok(HashSet::new());
         }
-        let posts: Vec<PostId> = listing.posts.iter().map(|post| post.post.id.clone()).collect();
+        let posts: Vec<PostRef> = listing.posts.iter().map(|post| post.post.clone()).collect();
         let store = &self.context.store;
-        insist(|| store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))).await
+        insist(&self.context.limiter, || {
+            store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))
+        })
+        .await
     }
 
     fn found(&mut self, call: Call, finding: Finding) -> Outcome {

@@ -74,10 +74,13 @@ impl Gates {
         was_open
     }
 
-    /// After a probe made for `asked`: takes over its answer unless something graver was reported meanwhile. True if open.
+    /// After a probe made for `asked`: takes over its answer; of that and what was reported meanwhile the graver. True if
+    /// open.
     pub(super) fn settle_token(&mut self, asked: Closed, answer: Option<Closed>) -> bool {
         if self.token == Some(asked) {
             self.token = answer;
+        } else if let Some(answer) = answer {
+            self.close_token(answer);
         }
         self.token.is_none()
     }
@@ -100,5 +103,27 @@ impl Gates {
     /// Its network published something of the brand.
     pub(super) fn forget_losses(&mut self, account: &AccountId) {
         self.losses.remove(account);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn throttled(until: i64) -> Closed {
+        Closed::Throttled(Timestamp::from_millis(until))
+    }
+
+    #[test]
+    fn of_a_probes_answer_and_what_was_reported_meanwhile_the_graver_counts() {
+        let mut gates = Gates::default();
+        gates.close_token(Closed::Away);
+        gates.close_token(throttled(30));
+        assert!(!gates.settle_token(Closed::Away, Some(throttled(40))));
+        assert_eq!(gates.token(), Some(throttled(40)), "the longer pause is kept");
+        assert!(!gates.settle_token(Closed::Away, Some(throttled(20))));
+        assert!(!gates.settle_token(Closed::Away, None));
+        assert_eq!(gates.token(), Some(throttled(40)));
+        assert!(gates.settle_token(throttled(40), None));
     }
 }

@@ -50,7 +50,7 @@ impl State {
 
 /// Gives those who are due the right to state their intents.
 pub(super) fn serve_due(inner: &Arc<Inner>, state: &mut State) {
-    while state.may_intend(inner.max_in_flight) {
+    while !inner.hold.is_on() && state.may_intend(inner.max_in_flight) {
         let gates = &state.gates;
         let Some(Intending { go, .. }) = state.due.next(|account| gates.brand_open(account)) else {
             return;
@@ -67,7 +67,10 @@ impl Limiter {
     /// A reservation if there is one at once and nobody else waits for it.
     pub fn try_reserve(&self, account: &AccountId) -> Option<Reservation> {
         let mut state = lock(&self.0);
-        let free = state.may_intend(self.0.max_in_flight) && state.gates.brand_open(account) && state.due.is_empty();
+        let free = !self.0.hold.is_on()
+            && state.may_intend(self.0.max_in_flight)
+            && state.gates.brand_open(account)
+            && state.due.is_empty();
         free.then(|| state.reserve(&self.0))
     }
 
@@ -101,7 +104,7 @@ impl Reservation {
         let gone = {
             let mut state = lock(&inner);
             state.reserved -= 1;
-            let open = state.gates.token_open() && state.gates.brand_open(account);
+            let open = state.gates.token_open() && state.gates.brand_open(account) && !inner.hold.is_on();
             if open && state.has_place(Priority::Create, inner.max_in_flight) && !state.queue.waits(Priority::Create) {
                 let permit = state.enter(&inner, Priority::Create);
                 serve(&inner, &mut state);

@@ -99,6 +99,13 @@ pub(super) fn late_looks(view: &View<'_>, plan: &mut Plan) {
         plan.wake_by(Some(again));
         return;
     }
+    if let Some(index) = view.work.missed {
+        plan.rest = false;
+        if view.work.call.is_none() {
+            plan.acts.push(Act::Find(index));
+        }
+        return;
+    }
     for clip in view.clips.iter().filter(|clip| clip.timed_out()) {
         let due = late_look_due(clip);
         if view.work.ask.contains(&clip.index) || due.is_some_and(|due| due <= view.now) {

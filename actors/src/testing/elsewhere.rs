@@ -29,6 +29,18 @@ impl Network {
         self.change(post, |post| post.deleted = true);
     }
 
+    /// A person gives the post another slot: it gets a new id and keeps its uuid.
+    pub fn edit(&self, id: &str, slot: Timestamp) {
+        let mut posts = lock(&self.posts);
+        let new_id = format!("{}", 400_000_001 + posts.len());
+        if let Some(post) = posts.iter_mut().find(|post| post.id == id) {
+            let waits = post.live_at.map(|at| at.since(post.request.slot));
+            post.live_at = waits.map(|waits| slot + waits);
+            post.request.slot = slot;
+            post.id = new_id;
+        }
+    }
+
     fn change(&self, post: usize, change: impl FnOnce(&mut Post)) {
         if let Some(post) = lock(&self.posts).get_mut(post) {
             change(post);

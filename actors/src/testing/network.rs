@@ -37,6 +37,8 @@ pub enum Fault {
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Post {
     pub id: String,
+    /// Kept when a person edits the post.
+    pub uuid: String,
     pub account: String,
     pub request: Request,
     pub created_at: Timestamp,
@@ -67,6 +69,8 @@ pub struct Script {
     pub unreadable_looks: u32,
     /// So does every credential check.
     pub unreadable_checks: bool,
+    /// Credential checks are asked to wait until then.
+    pub checks_throttled_until: Option<Timestamp>,
     pub failures: VecDeque<Option<PublishFailure>>,
     /// How long after its slot a post that fails says so.
     pub fails_after: Duration,
@@ -117,6 +121,7 @@ impl Network {
             panicking_account: "77",
             unreadable_looks: 0,
             unreadable_checks: false,
+            checks_throttled_until: None,
             failures: VecDeque::new(),
             fails_after: Duration::ZERO,
             down: false,
@@ -194,6 +199,7 @@ impl Network {
         let mut posts = lock(&self.posts);
         let id = format!("{}", 300_000_001 + if repeats_ids { 0 } else { posts.len() });
         posts.push(Post {
+            uuid: format!("-{id}"),
             id: id.clone(),
             account: account.to_string(),
             request: request.clone(),
@@ -203,8 +209,8 @@ impl Network {
             deleted: false,
         });
         PostRef {
+            uuid: Some(format!("-{id}").into()),
             id: id.into(),
-            uuid: None,
         }
     }
 
@@ -297,7 +303,7 @@ impl Provider for Network {
         let posts = posts.map(|post| Candidate {
             post: PostRef {
                 id: post.id.into(),
-                uuid: None,
+                uuid: Some(post.uuid.into()),
             },
             network: Some(post.request.network),
             slot: post.request.slot,
@@ -337,6 +343,10 @@ impl Provider for Network {
         self.enter("check")?;
         if self.script().unreadable_checks {
             return Err(error(Verdict::Unavailable, false, "UNREADABLE"));
+        }
+        let throttled_until = self.script().checks_throttled_until;
+        if let Some(until) = throttled_until.filter(|until| *until > self.clock.now()) {
+            return Err(error(Verdict::Throttled(until), false, "RATE_LIMITED"));
         }
         let brand_refused = account.is_some() && self.script().brand_refused;
         if brand_refused {

@@ -1,13 +1,19 @@
 //! An in-memory store with the rules of the real one: guards, epochs, leases, all or nothing.
 //! A [`super::World`] keeps it across crashes, because what was committed is what a death leaves behind.
 
+mod commands;
+mod leases;
+mod port;
+
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
-use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::rows::{AttemptRow, NewBatch, fresh_clip, merge};
@@ -15,25 +21,36 @@ use crate::{
     error::StoreError,
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PublishMode, Request,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PostRef, PublishMode, Request,
         Timestamp, Totals,
     },
-    ports::{Change, Claim, Snapshot, Store},
+    ports::Change,
     schedule::SlotRule,
 };
 
-pub(super) struct Row {
+struct Row {
     batch: Batch,
     clips: Vec<Clip>,
     owner: Option<NodeId>,
     expires: Timestamp,
-    pub(super) commands: Vec<(Command, bool)>,
+    commands: Vec<(Command, bool)>,
     events: Vec<Event>,
+    restarted_at: Option<Timestamp>,
+}
+
+/// A batch as it is durable, with its lease.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct RowView {
+    pub batch: Batch,
+    pub clips: Vec<Clip>,
+    pub owner: Option<NodeId>,
+    pub expires: Timestamp,
 }
 
 #[derive(Default)]
-pub(super) struct Rows {
-    pub(super) batches: BTreeMap<BatchId, Row>,
+struct Rows {
+    batches: BTreeMap<BatchId, Row>,
     attempts: BTreeMap<(BatchId, u32, u32), AttemptRow>,
     commits: u64,
 }
@@ -44,6 +61,9 @@ pub struct MemoryStore {
     changed: Notify,
     slots: SlotRule,
     answers_take: Mutex<Duration>,
+    reads_take: Mutex<Duration>,
+    renewals_fail: AtomicBool,
+    answers_lost: AtomicU32,
 }
 
 impl MemoryStore {
@@ -54,6 +74,9 @@ impl MemoryStore {
             changed: Notify::new(),
             slots,
             answers_take: Mutex::default(),
+            reads_take: Mutex::default(),
+            renewals_fail: AtomicBool::new(false),
+            answers_lost: AtomicU32::new(0),
         }
     }
 
@@ -62,7 +85,22 @@ impl MemoryStore {
         *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
     }
 
-    pub(super) fn rows(&self) -> MutexGuard<'_, Rows> {
+    /// The next commits are durable, but whoever asked for them hears that the store is unavailable.
+    pub fn lose_answers(&self, commits: u32) {
+        self.answers_lost.store(commits, Ordering::Relaxed);
+    }
+
+    /// From now on reading waiting commands takes this long.
+    pub fn set_reads_take(&self, pause: Duration) {
+        *self.reads_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
+    }
+
+    /// From now on leases are not prolonged, or are again, while everything else goes on.
+    pub fn set_renewals_fail(&self, fail: bool) {
+        self.renewals_fail.store(fail, Ordering::Relaxed);
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -105,13 +143,10 @@ impl MemoryStore {
             expires: now,
             commands: Vec::new(),
             events: Vec::new(),
+            restarted_at: None,
         };
         self.rows().batches.insert(id.clone(), row);
         id
-    }
-
-    pub(super) fn release_dead_leases(&self) {
-        self.rows().batches.values_mut().for_each(|row| row.owner = None);
     }
 
     /// A batch and its clips as they are now.
@@ -126,6 +161,42 @@ impl MemoryStore {
         (row.batch.clone(), row.clips.clone())
     }
 
+    /// The same with its lease.
+    ///
+    /// # Panics
+    /// If there is no such batch.
+    pub fn row(&self, batch: &BatchId) -> RowView {
+        let rows = self.rows();
+        let Some(row) = rows.batches.get(batch) else {
+            panic!("no batch {batch}")
+        };
+        RowView {
+            batch: row.batch.clone(),
+            clips: row.clips.clone(),
+            owner: row.owner.clone(),
+            expires: row.expires,
+        }
+    }
+
+    /// Whether there is such a batch.
+    pub fn has(&self, batch: &BatchId) -> bool {
+        self.rows().batches.contains_key(batch)
+    }
+
+    /// Every batch.
+    pub fn batches(&self) -> Vec<BatchId> {
+        self.rows().batches.keys().cloned().collect()
+    }
+
+    /// Whether nobody has anything to do, now or later. A lease that lapsed with its node's death is nobody's.
+    pub fn is_at_rest(&self, now: Timestamp) -> bool {
+        self.rows().batches.values().all(|row| {
+            (row.owner.is_none() || row.expires <= now)
+                && row.batch.wake_at.is_none()
+                && row.commands.iter().all(|(_, applied)| *applied)
+        })
+    }
+
     /// The events of a batch, in order.
     pub fn events(&self, batch: &BatchId) -> Vec<Event> {
         self.rows()
@@ -138,6 +209,21 @@ impl MemoryStore {
     /// The ledger, in order of batch, clip and attempt.
     pub fn attempts(&self) -> Vec<AttemptRow> {
         self.rows().attempts.values().cloned().collect()
+    }
+
+    /// The attempt whose stored intent is exactly this request.
+    pub fn intent(&self, account: &AccountId, request: &Request) -> Option<(BatchId, u32, u32)> {
+        let rows = self.rows();
+        let intended = rows
+            .attempts
+            .iter()
+            .find(|(_, row)| row.account == account.as_str() && row.write.request.as_ref() == Some(request));
+        intended.map(|(key, _)| key.clone())
+    }
+
+    /// What the ledger says about this attempt.
+    pub fn attempt(&self, batch: &BatchId, clip: u32, attempt: u32) -> Option<AttemptRow> {
+        self.rows().attempts.get(&(batch.clone(), clip, attempt)).cloned()
     }
 
     /// How many changes were committed.
@@ -159,7 +245,7 @@ impl MemoryStore {
         }
     }
 
-    fn write(&self, change: &Change) -> Result<(), StoreError> {
+    pub(super) fn write(&self, change: &Change) -> Result<(), StoreError> {
         let mut rows = self.rows();
         self.guard(&rows, change)?;
         rows.commits += 1;
@@ -202,7 +288,9 @@ impl MemoryStore {
     fn guard(&self, rows: &Rows, change: &Change) -> Result<(), StoreError> {
         let row = rows.batches.get(&change.batch).ok_or(StoreError::Lost)?;
         let stale = |write: &crate::ports::ClipWrite| row.clips[write.clip.index as usize - 1].status != write.expected;
-        if row.batch.epoch != change.epoch || row.owner.is_none() || change.clips.iter().any(stale) {
+        let is_stale = row.batch.status != change.head.expected || change.clips.iter().any(stale);
+        let is_owner = row.batch.epoch == change.epoch && row.owner.is_some();
+        if !(is_owner || cfg!(feature = "without-epoch-guard")) || is_stale {
             return Err(StoreError::Lost);
         }
         for write in &change.attempts {
@@ -226,105 +314,26 @@ impl MemoryStore {
         }
         Ok(())
     }
-}
 
-#[async_trait]
-impl Store for MemoryStore {
-    async fn claim(
-        &self,
-        node: &NodeId,
-        what: Claim,
-        now: Timestamp,
-        lease_until: Timestamp,
-    ) -> Result<Vec<Snapshot>, StoreError> {
-        let mut claimed = Vec::new();
-        for row in self.rows().batches.values_mut() {
-            let free = row.owner.is_none() || row.expires <= now;
-            let waiting = row.commands.iter().any(|(_, applied)| !applied);
-            let due = row.batch.wake_at.is_some_and(|at| at <= now) || waiting;
-            let open = row.batch.wake_at.is_some() || waiting || row.clips.iter().any(Clip::timed_out);
-            let taken = match &what {
-                Claim::Due(limit) => free && due && claimed.len() < *limit,
-                Claim::Named(id) => *id == row.batch.id && free && (open || !row.batch.status.is_finished()),
-                Claim::Respawn(id) => *id == row.batch.id && row.owner.as_ref() == Some(node),
-            };
-            if !taken {
-                continue;
-            }
-            row.batch.restarts += u32::from(matches!(what, Claim::Respawn(_)));
-            row.batch.epoch += 1;
-            row.owner = Some(node.clone());
-            row.expires = lease_until;
-            let commands = row
-                .commands
-                .iter()
-                .filter(|(_, applied)| !applied)
-                .map(|(command, _)| command.clone());
-            claimed.push(Snapshot {
-                batch: row.batch.clone(),
-                clips: row.clips.clone(),
-                commands: commands.collect(),
-            });
-        }
-        Ok(claimed)
-    }
-
-    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
-        for row in self
-            .rows()
-            .batches
-            .values_mut()
-            .filter(|row| row.owner.as_ref() == Some(node))
-        {
-            row.expires = lease_until;
-        }
-        Ok(())
-    }
-
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        for row in self
-            .rows()
-            .batches
-            .values_mut()
-            .filter(|row| row.owner.as_ref() == Some(node))
-        {
-            row.owner = None;
-        }
-        Ok(())
-    }
-
-    async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
-        self.write(&change)?;
-        let pause = *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner);
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        Ok(())
-    }
-
-    async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
+    pub(super) fn waiting_commands(&self, batch: &BatchId) -> Vec<Command> {
         let rows = self.rows();
-        let waiting = rows
-            .batches
-            .get(batch)
-            .into_iter()
-            .flat_map(|row| &row.commands)
-            .filter(|(_, applied)| !applied);
-        Ok(waiting.map(|(command, _)| command.clone()).collect())
+        let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
+        let waiting = commands.filter(|(_, applied)| !applied);
+        waiting.map(|(command, _)| command.clone()).collect()
     }
 
-    async fn owned(
-        &self,
-        account: &AccountId,
-        posts: &[PostId],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+    pub(super) fn owned_now(&self, account: &AccountId, posts: &[PostRef], except: (&BatchId, u32)) -> HashSet<PostId> {
         let rows = self.rows();
         let others = rows
             .attempts
             .iter()
             .filter(|((batch, clip, _), row)| row.account == account.as_str() && (batch, *clip) != except);
-        let ids = others.filter_map(|(_, row)| row.write.post.as_ref().map(|post| post.id.clone()));
-        Ok(ids.filter(|id| posts.contains(id)).collect())
+        let others: Vec<&PostRef> = others.filter_map(|(_, row)| row.write.post.as_ref()).collect();
+        let is_owned = |post: &&PostRef| {
+            others
+                .iter()
+                .any(|other| other.id == post.id || (other.uuid.is_some() && other.uuid == post.uuid))
+        };
+        posts.iter().filter(is_owned).map(|post| post.id.clone()).collect()
     }
 }

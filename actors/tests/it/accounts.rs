@@ -125,6 +125,24 @@ async fn a_throttle_waits_as_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_throttled_check_of_a_brand_is_not_repeated_before_its_time() {
+    let world = world().await;
+    world.network.script().brand_refused = true;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::Queued).await;
+    let until = world.now() + Duration::from_secs(1_000);
+    world.network.script().checks_throttled_until = Some(until);
+    world.network.script().brand_refused = false;
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let checks = world.network.calls("check");
+    assert_eq!(checks.iter().filter(|at| **at < until).count(), 1, "{checks:?}");
+    assert_eq!(
+        world.network.calls("prepare").iter().filter(|at| **at < until).count(),
+        1
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn media_that_fails_while_others_are_answered_fails_its_clip_in_the_end() {
     let world = world().await;
     world.network.script().prepare_fails = true;

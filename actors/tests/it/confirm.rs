@@ -115,6 +115,45 @@ async fn a_post_that_goes_live_after_its_timeout_is_published_late_and_never_sen
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_timed_out_post_that_a_person_edited_is_found_again_and_published_late() {
+    let world = world().await;
+    world
+        .network
+        .script()
+        .confirms_next
+        .push_back(Some(Duration::from_secs(200)));
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::Failed).await;
+    let post = world.network.posts().pop().unwrap();
+    world
+        .network
+        .edit(&post.id, post.request.slot + Duration::from_secs(60));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::Published).await;
+    let (_, clips) = world.store.read(&batch);
+    assert_ne!(clips[0].post.as_ref().unwrap().id.as_str(), post.id);
+    assert_eq!(world.network.calls("create").len(), 1);
+    let last = world.store.events(&batch).pop().unwrap();
+    assert!(last.body.contains("\"late\":true"), "{}", last.body);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timed_out_post_that_is_gone_is_looked_for_at_each_late_look_and_no_more() {
+    let world = world().await;
+    world.network.script().confirms_next.push_back(None);
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::Failed).await;
+    world.network.vanishes(0);
+    world
+        .wait(&batch, LONG, |row, _| {
+            row.status == BatchStatus::Completed && row.wake_at.is_none()
+        })
+        .await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed, ClipStatus::Published]);
+    assert_eq!(world.network.calls("find").len(), 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn late_looks_end_and_a_reconcile_still_asks() {
     let world = world().await;
     world.network.script().confirms_next.push_back(None);

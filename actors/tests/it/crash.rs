@@ -89,6 +89,44 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_change_whose_answer_is_lost_is_made_and_told_once() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(30));
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.lose_answers(1);
+    world.command(&batch, Wish::Pause).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let told = world.store.events(&batch);
+    assert_eq!(told.iter().filter(|event| event.kind.as_str() == "error").count(), 1);
+    world.command(&batch, Wish::Resume).await;
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lapsed_lease_that_its_own_node_takes_again_is_run_by_one_actor() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(30));
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.set_renewals_fail(true);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    world.store.set_renewals_fail(false);
+    assert_eq!(world.store.read(&batch).0.epoch, 2, "taken again when it had lapsed");
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    let (row, clips) = world.store.read(&batch);
+    assert_eq!(
+        (row.epoch, row.restarts),
+        (2, 0),
+        "the actor that lost its lease takes nothing from its successor"
+    );
+    assert!(clips.iter().all(|clip| clip.status == ClipStatus::Published));
+    assert_eq!(world.network.calls("create").len(), 2);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_before_a_third_of_it_has_passed() {
     for seconds in [8, 9, 10, 15, 40] {
         let lease = Duration::from_secs(seconds);
@@ -118,6 +156,21 @@ async fn panics_in_the_poller_cost_looks_and_nothing_else() {
     world.wait_status(&other, LONG, BatchStatus::Completed).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 2]);
     assert_eq!(world.network.calls("create").len(), 4);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_dies_while_its_parent_reads_takes_nobody_with_it() {
+    let world = world().await;
+    world.network.script().confirms = Some(Duration::from_secs(20));
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.set_reads_take(Duration::from_secs(5));
+    world.nudge(SupervisorMessage::Reconcile(batch.clone()));
+    world.network.script().panicking_looks = 1;
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(world.network.script().panicking_looks, 0);
+    assert_eq!(world.store.read(&batch).0.restarts, 0, "only the poller came anew");
     assert_ledger(&world, &batch);
 }
 

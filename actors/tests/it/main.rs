@@ -7,6 +7,7 @@ mod cancel;
 mod confirm;
 mod crash;
 mod drain;
+mod hold;
 mod limiter;
 mod order;
 mod pause;
@@ -14,6 +15,7 @@ mod reopen;
 mod resolve;
 mod retries;
 mod retry;
+mod simulation;
 mod uncertain;
 
 use std::time::Duration;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    context::Rules,
     model::{BatchStatus, ClipStatus},
-    testing::{Fault, NewBatch},
+    testing::{Fault, NewBatch, World},
 };
 
 use super::{LONG, assert_ledger, statuses, world};
@@ -75,6 +76,33 @@ async fn absence_spends_retries_and_then_fails() {
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Failed]);
     assert_eq!(world.network.calls("create").len(), 3);
     assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_post_that_a_person_moved_into_the_slot_of_another_clip_is_not_taken_for_that_clips() {
+    let rules = Rules {
+        find_settle: Duration::from_secs(20),
+        ..World::instant_rules()
+    };
+    let world = World::new(rules).await;
+    let same = |id| NewBatch {
+        urls: vec!["https://cdn.example/same.mp4".to_owned()],
+        ..NewBatch::of(id, 1)
+    };
+    world.network.script().confirms = Some(Duration::from_secs(300));
+    let first = world.submit(same("first"));
+    world.wait_clip(&first, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.network.script().faults.push_back(Fault::LostBefore);
+    let second = world.submit(same("second"));
+    world.wait_clip(&second, LONG, 1, ClipStatus::Uncertain).await;
+    let slot = world.store.read(&second).1[0].slot().unwrap();
+    world.network.edit(&world.network.posts()[0].id, slot);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let (_, clips) = world.store.read(&second);
+    assert_eq!(clips[0].attempt, 2, "the first was proved absent: {:?}", clips[0].post);
+    world.wait_clip(&first, LONG, 1, ClipStatus::Published).await;
+    world.wait_clip(&second, LONG, 1, ClipStatus::Published).await;
+    assert_eq!(world.network.live().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

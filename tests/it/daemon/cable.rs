@@ -1,4 +1,4 @@
-//! The wire between daemon and sandbox, which a test can pull out and plug in again: connections are cut, new ones refused.
+//! The wire between daemon and sandbox (or database), which a test can pull out and plug in again: connections are cut, new ones refused.
 
 use std::net::SocketAddr;
 
@@ -28,6 +28,11 @@ impl Cable {
                 return Self { near, far, forwarding };
             }
         }
+    }
+
+    /// The near end.
+    pub fn address(&self) -> SocketAddr {
+        self.near
     }
 
     /// What a client is configured with.

@@ -1,6 +1,9 @@
 //! A fresh database that outlives the daemons on it: a SQLite file in a folder of its own, or a database of a server.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, any::AnyPoolOptions};
 
@@ -12,7 +15,11 @@ pub enum Database {
 
 impl Database {
     pub fn sqlite() -> Self {
-        let folder = env::temp_dir().join(format!("storyclip-daemon-{:016x}", rand::random::<u64>()));
+        Self::sqlite_in(&env::temp_dir())
+    }
+
+    pub fn sqlite_in(parent: &Path) -> Self {
+        let folder = parent.join(format!("storyclip-daemon-{:016x}", rand::random::<u64>()));
         fs::create_dir(&folder).unwrap();
         Self::Sqlite(folder)
     }
@@ -52,6 +59,16 @@ impl Database {
             Self::Sqlite(folder) => folder.join("storyclip.db"),
             Self::Postgres { .. } => panic!("PostgreSQL has no file"),
         }
+    }
+
+    /// A connection to the database itself, which is made if need be.
+    pub async fn open(&self) -> AnyConnection {
+        sqlx::any::install_default_drivers();
+        let url = match self {
+            Self::Sqlite(_) => format!("{}?mode=rwc", self.url()),
+            Self::Postgres { url, .. } => url.clone(),
+        };
+        AnyConnection::connect(&url).await.unwrap()
     }
 
     /// A connection to what a daemon that is gone has left. Of a SQLite file it is a copy: whoever opens the file itself

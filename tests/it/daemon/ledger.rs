@@ -1,5 +1,7 @@
 //! Whether the daemon's rows and the sandbox's ledger tell the same story: each clip live once, in order.
 
+use std::{collections::HashSet, fmt, ops::AddAssign};
+
 use serde_json::Value;
 use storyclip::sandbox::{PostView, Sandbox};
 
@@ -82,5 +84,59 @@ pub fn published_is_live_once(sandbox: &Sandbox, batch: &Value) {
         assert_eq!(clip["metricoolPostId"], post.id.to_string());
         assert!(previous <= post.live, "{clip:#} went live before the one before it");
         previous = post.live;
+    }
+}
+
+/// What became of the clips of a batch, counted at the network. Every clip has a media of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub live: usize,
+    pub duplicates: usize,
+    pub lost: usize,
+    pub held: usize,
+}
+
+impl Tally {
+    /// `batch` is its summary.
+    pub fn of(sandbox: &Sandbox, batch: &Value) -> Self {
+        let posts = sandbox.posts();
+        let live: Vec<&str> = (posts.iter())
+            .filter(|post| batch["accountId"] == *post.blog_id && post.live.is_some())
+            .map(|post| post.media[0].as_str())
+            .collect();
+        let different: HashSet<&str> = live.iter().copied().collect();
+        let clips = batch["clips"].as_array().unwrap();
+        Self {
+            live: live.len(),
+            duplicates: live.len() - different.len(),
+            lost: (clips.iter())
+                .filter(|clip| !different.contains(clip["url"].as_str().unwrap()))
+                .count(),
+            held: clips.iter().filter(|clip| clip["status"] == "held").count(),
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.live += other.live;
+        self.duplicates += other.duplicates;
+        self.lost += other.lost;
+        self.held += other.held;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            live,
+            duplicates,
+            lost,
+            held,
+        } = self;
+        write!(
+            f,
+            "{live} live posts, duplicates {duplicates}, lost {lost}, held {held}"
+        )
     }
 }

@@ -75,21 +75,35 @@ impl Process {
 
     /// The base URL, once it listens.
     pub async fn listening(&mut self) -> String {
-        let line = self.logged("listening").await;
+        let url = self.listening_or_ended().await;
+        url.unwrap_or_else(|| panic!("the process ended without listening: {}", self.log()))
+    }
+
+    /// The base URL, once it listens; `None` if it ends without.
+    pub async fn listening_or_ended(&mut self) -> Option<String> {
+        let line = self.logged_or_ended("listening").await?;
         let (_, address) = line.split_once("address=").expect("the line names the address");
-        format!("http://{}", address.split_whitespace().next().unwrap())
+        Some(format!("http://{}", address.split_whitespace().next().unwrap()))
     }
 
     /// The first log line with this text, waited for.
     pub async fn logged(&mut self, text: &str) -> String {
+        let line = self.logged_or_ended(text).await;
+        line.unwrap_or_else(|| panic!("the process ended without saying \"{text}\""))
+    }
+
+    /// The same; `None` if it ends without.
+    pub async fn logged_or_ended(&mut self, text: &str) -> Option<String> {
         let log = &mut self.log;
         let found = async {
             loop {
                 let (_, ended) = *log.seen.borrow_and_update();
                 if let Some(line) = log.lines.lock().unwrap().iter().find(|line| line.contains(text)) {
-                    return line.clone();
+                    return Some(line.clone());
                 }
-                assert!(!ended, "the process ended without saying \"{text}\"");
+                if ended {
+                    return None;
+                }
                 let _: Result<(), _> = log.seen.changed().await;
             }
         };

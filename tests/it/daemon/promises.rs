@@ -4,23 +4,16 @@ use std::time::Duration;
 
 use rand::{SeedableRng, rngs::SmallRng};
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     experiment::{seed, some_of},
     ledger,
-    stage::{Api, Stage, clips, stories},
+    stage::{Stage, clips, stories},
 };
 
 /// Longer than an answer takes, so that some kills come before it and some after.
 const AROUND_AN_ANSWER: Duration = Duration::from_millis(12);
-
-async fn publish_once(api: Api, body: Value, key: String) -> Option<(StatusCode, Value)> {
-    let request = api.request(Method::POST, "/api/metricool/publish/stories");
-    let response = request.header("idempotency-key", key).json(&body).send().await.ok()?;
-    let status = response.status();
-    Some((status, response.json().await.ok()?))
-}
 
 #[tokio::test]
 async fn a_publish_call_that_is_repeated_after_a_kill_makes_one_batch() {
@@ -32,12 +25,13 @@ async fn a_publish_call_that_is_repeated_after_a_kill_makes_one_batch() {
         let body = stories(&round.to_string(), &clips(2), json!({}));
         let key = format!("key_{round}");
         let daemon = stage.start().await;
-        let call = tokio::spawn(publish_once(daemon.api.clone(), body.clone(), key.clone()));
+        let (api, once) = (daemon.api.clone(), (body.clone(), key.clone()));
+        let call = tokio::spawn(async move { api.publish_once(&once.0, &once.1).await });
         some_of(AROUND_AN_ANSWER, &mut rng).await;
         daemon.process.kill();
         let first = call.await.unwrap();
         let daemon = stage.start().await;
-        let (status, second) = publish_once(daemon.api.clone(), body, key).await.unwrap();
+        let (status, second) = daemon.api.publish_once(&body, &key).await.unwrap();
         assert_eq!(status, StatusCode::ACCEPTED, "{second}");
         if let Some((status, first)) = first {
             answers += 1;

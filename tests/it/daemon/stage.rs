@@ -82,6 +82,11 @@ impl Stage {
         self
     }
 
+    /// Takes one back.
+    pub fn unset(&mut self, name: &str) {
+        self.settings.remove(name);
+    }
+
     /// A process that may not listen yet.
     pub fn spawn(&self) -> Process {
         let settings: Vec<_> = self.settings.clone().into_iter().collect();
@@ -181,6 +186,13 @@ impl Api {
         answer(self.request(Method::GET, path)).await
     }
 
+    /// `None` when the daemon is gone before it has answered.
+    pub async fn try_get(&self, path: &str) -> Option<(StatusCode, Value)> {
+        let response = self.request(Method::GET, path).send().await.ok()?;
+        let status = response.status();
+        Some((status, response.json().await.ok()?))
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> (StatusCode, Value) {
         answer(self.request(Method::POST, path).json(body)).await
     }
@@ -192,11 +204,33 @@ impl Api {
         answer["batchId"].as_str().unwrap().to_owned()
     }
 
+    /// Posts a batch with an idempotency key; `None` when the daemon is gone before it has answered.
+    pub async fn publish_once(&self, body: &Value, key: &str) -> Option<(StatusCode, Value)> {
+        let request = self.request(Method::POST, "/api/metricool/publish/stories");
+        let response = request.header("idempotency-key", key).json(body).send().await.ok()?;
+        let status = response.status();
+        Some((status, response.json().await.ok()?))
+    }
+
     /// The full summary of a batch.
     pub async fn batch(&self, id: &str) -> Value {
         let (status, mut answer) = self.get(&format!("/api/metricool/batch/{id}")).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         answer["batch"].take()
+    }
+
+    /// Waits until `/readyz` says 503 and this; the daemon must not be gone before.
+    pub async fn not_ready(&self, why: &str) {
+        let asking = async {
+            loop {
+                let (status, answer) = self.get("/readyz").await;
+                if status == StatusCode::SERVICE_UNAVAILABLE && answer["detail"].as_str().unwrap().contains(why) {
+                    return assert_eq!(answer["code"], "NOT_READY");
+                }
+            }
+        };
+        let said = tokio::time::timeout(PATIENCE, asking).await;
+        assert!(said.is_ok(), "it is always ready");
     }
 
     pub async fn cancel(&self, id: &str) -> (StatusCode, Value) {

@@ -15,6 +15,8 @@ pub struct Runner {
     store: Store,
     node: NodeId,
     pub batch: Batch,
+    /// Its status in its row.
+    stored: BatchStatus,
     pub clips: Vec<Clip>,
 }
 
@@ -33,6 +35,7 @@ impl Runner {
         Self {
             store: server.store.clone(),
             node,
+            stored: snapshot.batch.status,
             batch: snapshot.batch,
             clips: snapshot.clips,
         }
@@ -118,7 +121,7 @@ impl Runner {
         bell.tick(&self.batch, body);
     }
 
-    async fn commit(&self, clips: Vec<ClipWrite>, attempts: Vec<AttemptWrite>, events: Vec<Event>) {
+    async fn commit(&mut self, clips: Vec<ClipWrite>, attempts: Vec<AttemptWrite>, events: Vec<Event>) {
         let change = Change {
             batch: self.batch.id.clone(),
             tenant: self.batch.tenant.clone(),
@@ -128,6 +131,7 @@ impl Runner {
             epoch: self.batch.epoch,
             at: START_AT,
             head: ports::BatchWrite {
+                expected: self.stored,
                 status: self.batch.status,
                 error: self.batch.error.clone(),
                 totals: Totals::of(&self.clips),
@@ -143,6 +147,7 @@ impl Runner {
             events,
             applied: vec![],
         };
+        self.stored = self.batch.status;
         ports::Store::commit(&self.store, std::sync::Arc::new(change))
             .await
             .unwrap();

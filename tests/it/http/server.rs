@@ -87,10 +87,14 @@ impl Control for Notes {
 
 impl Readiness for Notes {
     fn ready(&self) -> Result<(), String> {
-        match self.draining.load(Ordering::Relaxed) {
+        match self.is_draining() {
             true => Err("draining".into()),
             false => Ok(()),
         }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
     }
 }
 

@@ -264,6 +264,7 @@ pub fn step(snapshot: &Snapshot) -> Change {
         epoch: batch.epoch,
         at: at(1),
         head: BatchWrite {
+            expected: batch.status,
             status: batch.status,
             error: None,
             totals: Totals::of(&snapshot.clips),

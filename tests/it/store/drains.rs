@@ -44,7 +44,8 @@ struct Model {
 impl Model {
     fn commit(&mut self, change: &Change, epoch: i64) -> Verdict {
         let batch = change.batch.to_string();
-        if change.epoch != epoch {
+        let status = self.heads.get(&batch).map_or(BatchStatus::Processing, |head| head.0);
+        if change.epoch != epoch || change.head.expected != status {
             return Verdict::Lost;
         }
         let mut statuses = self.statuses.clone();
@@ -101,7 +102,11 @@ fn random_change(rng: &mut StdRng, snapshot: &Snapshot, number: usize) -> Change
     change.head.error = rng
         .random_bool(0.3)
         .then(|| Trouble::new("X", TEXTS.choose(rng).unwrap()));
-    change.head.status = *[BatchStatus::Processing, BatchStatus::Paused].choose(rng).unwrap();
+    let mut status = || match rng.random_ratio(1, 8) {
+        true => BatchStatus::Paused,
+        false => BatchStatus::Processing,
+    };
+    (change.head.expected, change.head.status) = (status(), status());
     for index in 1..=CLIPS {
         if rng.random_bool(0.3) {
             let mut clip = snapshot.clips[index as usize - 1].clone();

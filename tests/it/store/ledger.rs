@@ -43,11 +43,20 @@ pub async fn posts_have_one_owner(bench: &Bench) {
         let mut change = intent(&snapshot, id, at(60));
         change.attempts[0].post = Some(PostRef {
             id: post.into(),
-            uuid: None,
+            uuid: Some(format!("-{post}").into()),
         });
         bench.store.commit(Arc::new(change)).await.unwrap();
     }
-    let posts = ["p1", "p2", "p3"].map(Into::into);
+    let post = |id: &str, uuid: Option<&str>| PostRef {
+        id: id.into(),
+        uuid: uuid.map(Into::into),
+    };
+    let posts = [
+        post("p1", None),
+        post("p2", Some("-p2")),
+        post("p3", None),
+        post("p3", Some("-p3")),
+    ];
     let owned = bench
         .store
         .owned(&"5372118".into(), &posts, (&"b1".into(), 1))
@@ -62,6 +71,17 @@ pub async fn posts_have_one_owner(bench: &Bench) {
             .unwrap()
             .len(),
         2
+    );
+    let edited = [post("p9", Some("-p2"))];
+    let owned = bench
+        .store
+        .owned(&"5372118".into(), &edited, (&"b1".into(), 1))
+        .await
+        .unwrap();
+    assert_eq!(
+        owned,
+        ["p9".into()].into(),
+        "a post that was edited is known by its uuid"
     );
     assert!(
         bench

@@ -1,0 +1,213 @@
+//! Plays many seeds of the simulation, or one with its history.
+//!
+//!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seeds 100000
+//!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seed 4711
+//!
+//! Exits with 1 if anything happened that must not, naming the seeds.
+
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal, Write},
+    ops::Range,
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use storyclip_actors::testing::simulation::{self, Outcome, stage::Counts};
+
+const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO [--threads N] [--first-failure]
+
+  --seed N           plays this seed and prints its history
+  --seeds FROM..TO   plays these seeds; a COUNT alone begins at 0
+  --threads N        on so many threads; as many as there are cores if absent
+  --first-failure    stops at the first seed that fails";
+
+/// How many failing seeds are named.
+const NAMED: usize = 20;
+
+struct Options {
+    seeds: Range<u64>,
+    one: bool,
+    threads: usize,
+    first_failure: bool,
+}
+
+fn main() -> ExitCode {
+    let options = match options(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(problem) => {
+            eprintln!("{problem}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if options.one {
+        replay(options.seeds.start)
+    } else {
+        play(&options)
+    }
+}
+
+fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
+    let mut options = Options {
+        seeds: 0..0,
+        one: false,
+        threads: thread::available_parallelism().map_or(1, usize::from),
+        first_failure: false,
+    };
+    while let Some(name) = arguments.next() {
+        if name == "--first-failure" {
+            options.first_failure = true;
+            continue;
+        }
+        let value = arguments.next().ok_or(format!("{name} needs a value"))?;
+        let number = |text: &str| {
+            text.parse::<u64>()
+                .map_err(|_| format!("{name} {value}: {text:?} is no number"))
+        };
+        match name.as_str() {
+            "--seed" => {
+                let seed = number(&value)?;
+                (options.seeds, options.one) = (seed..seed + 1, true);
+            }
+            "--seeds" => {
+                options.seeds = match value.split_once("..") {
+                    Some((from, to)) => number(from)?..number(to)?,
+                    None => 0..number(&value)?,
+                }
+            }
+            "--threads" => options.threads = number(&value)?.clamp(1, 1_024) as usize,
+            _ => return Err(format!("{name} is unknown")),
+        }
+    }
+    if options.seeds.is_empty() {
+        return Err("no seeds".into());
+    }
+    Ok(options)
+}
+
+fn replay(seed: u64) -> ExitCode {
+    let outcome = simulation::replay(seed);
+    let mut out = std::io::stdout().lock();
+    for line in &outcome.history {
+        if writeln!(out, "{line}").is_err() {
+            return ExitCode::FAILURE;
+        }
+    }
+    for violation in &outcome.violations {
+        eprintln!("seed {seed}: {violation}");
+    }
+    ExitCode::from(u8::from(!outcome.violations.is_empty()))
+}
+
+#[derive(Default)]
+struct Tally {
+    counts: Counts,
+    failing: BTreeMap<u64, Vec<String>>,
+    failures: u64,
+}
+
+fn play(options: &Options) -> ExitCode {
+    let begun = Instant::now();
+    let next = AtomicU64::new(options.seeds.start);
+    let done = AtomicU64::new(0);
+    let stop = AtomicBool::new(false);
+    let tally = Mutex::new(Tally::default());
+    let of = options.seeds.end - options.seeds.start;
+    thread::scope(|scope| {
+        for _ in 0..options.threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= options.seeds.end {
+                        break;
+                    }
+                    let outcome = simulation::simulate(seed);
+                    if options.first_failure && !outcome.violations.is_empty() {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    add(&tally, outcome);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        scope.spawn(|| show_progress(&done, &stop, of, begun));
+    });
+    let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+    report(&tally, done.into_inner(), begun.elapsed())
+}
+
+fn add(tally: &Mutex<Tally>, outcome: Outcome) {
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.counts.add(&outcome.counts);
+    if !outcome.violations.is_empty() {
+        tally.failures += 1;
+        tally.failing.insert(outcome.seed, outcome.violations);
+        if tally.failing.len() > NAMED {
+            tally.failing.pop_last();
+        }
+    }
+}
+
+/// A line that is written over on a terminal, one every ten seconds elsewhere.
+fn show_progress(done: &AtomicU64, stop: &AtomicBool, of: u64, begun: Instant) {
+    let terminal = std::io::stderr().is_terminal();
+    let mut shown = Instant::now();
+    loop {
+        thread::sleep(Duration::from_millis(50));
+        let played = done.load(Ordering::Relaxed);
+        let over = played >= of || stop.load(Ordering::Relaxed);
+        let due = if terminal { 200 } else { 10_000 };
+        if !over && shown.elapsed() < Duration::from_millis(due) {
+            continue;
+        }
+        shown = Instant::now();
+        let rate = played as f64 / begun.elapsed().as_secs_f64().max(0.001);
+        let left = (of - played.min(of)) as f64 / rate.max(0.001);
+        let end = if terminal && !over { '\r' } else { '\n' };
+        eprint!("{played} of {of} seeds, {rate:.0}/s, {left:.0} s left    {end}");
+        if over {
+            return;
+        }
+    }
+}
+
+fn report(tally: &Tally, played: u64, took: Duration) -> ExitCode {
+    let Tally {
+        counts,
+        failing,
+        failures,
+    } = tally;
+    let crashes: u64 = counts.crashes.values().sum();
+    println!(
+        "seeds {played}, failing {failures}, {:.1} s, {:.0} seeds/s",
+        took.as_secs_f64(),
+        played as f64 / took.as_secs_f64()
+    );
+    println!("crashes {crashes}: {}", listed(&counts.crashes));
+    println!(
+        "panics {}, pauses {}, takeovers {}",
+        counts.panics, counts.pauses, counts.takeovers
+    );
+    println!("commands: {}", listed(&counts.commands));
+    println!("calls {}, commits {}", counts.calls, counts.commits);
+    println!(
+        "clips {}, live posts {}, duplicates {}, lost {}, held {}",
+        counts.clips, counts.live, counts.duplicates, counts.lost, counts.held
+    );
+    for (seed, violations) in failing {
+        for violation in violations.iter().take(3) {
+            println!("FAILING seed {seed}: {violation}");
+        }
+    }
+    ExitCode::from(u8::from(*failures > 0))
+}
+
+fn listed(counts: &BTreeMap<&'static str, u64>) -> String {
+    let listed: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    listed.join(", ")
+}

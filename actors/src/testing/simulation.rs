@@ -1,0 +1,50 @@
+//! A simulation: the real actors over an in-memory store and a simulated network, on paused time, where one seed decides
+//! everything that happens. `examples/simulate.rs` runs many seeds, a test of this crate a hundred.
+//!
+//! [`simulate`] plays one seed until everybody has come to rest, and gives what must not have happened and did: see
+//! [`invariants`], which is the specification. The same seed plays the same history, on every machine.
+
+pub mod dice;
+pub mod invariants;
+pub mod ledger;
+mod log;
+mod network;
+mod node;
+mod persons;
+mod run;
+pub mod scenario;
+pub mod stage;
+mod store;
+
+use self::{scenario::Scenario, stage::Counts};
+
+/// What the panics say that a simulation causes.
+const SIMULATED_PANIC: &str = "simulated panic";
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Of this seed.
+    pub seed: u64,
+    /// What must not happen and did; empty if all is well.
+    pub violations: Vec<String>,
+    /// What happened, line by line, if that was asked for.
+    pub history: Vec<String>,
+    /// The same in numbers.
+    pub counts: Counts,
+}
+
+/// Plays this seed to its end.
+pub fn simulate(seed: u64) -> Outcome {
+    play(Scenario::of(seed), false)
+}
+
+/// The same, and tells what happened.
+pub fn replay(seed: u64) -> Outcome {
+    play(Scenario::of(seed), true)
+}
+
+/// Plays a scenario to its end.
+pub fn play(scenario: Scenario, keeps_lines: bool) -> Outcome {
+    run::play(scenario, keeps_lines)
+}

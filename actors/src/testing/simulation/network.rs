@@ -1,0 +1,484 @@
+//! The network as one node reaches it: slow at times, away, throttled or refusing; its answers may be lost.
+//!
+//! What a call does to the ledger it does whatever becomes of the node that made it: a request that left cannot be
+//! called back. The errors are those which a real provider gives for the same trouble.
+
+use std::{
+    future,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::{
+    SIMULATED_PANIC, invariants,
+    ledger::{Answered, Attempt, Fate, Listed, Post},
+    node::Gate,
+    scenario::{Habits, Trouble},
+    stage::Stage,
+};
+use crate::{
+    error::{ProviderError, Refused, Verdict},
+    model::{AccountId, Network, PostRef, Request, Timestamp},
+    ports::{FailureKind, Listing, Provider, PublishFailure, Reading, Withdrawal},
+    schedule,
+};
+
+/// Longest time after which a caller gives up waiting for an answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long after its instant a slot that passed is still taken: the request that names it was on its way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// See the file's first paragraph.
+pub struct SimulatedNetwork {
+    stage: Arc<Stage>,
+    gate: Arc<Gate>,
+}
+
+/// Which call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Media.
+    Prepare,
+    /// A post.
+    Create,
+    /// A look.
+    Status,
+    /// A listing.
+    Find,
+    /// A delete.
+    Withdraw,
+    /// A probe.
+    Check,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Unreachable,
+    Unavailable,
+    LostBefore,
+    LostAfter,
+    Unreadable,
+    Rejected,
+    Throttled,
+    Unauthorized,
+    Forbidden,
+    CrashBeforeAnswer,
+    CrashAfterAnswer,
+    PanicBefore,
+    PanicAfter,
+}
+
+/// How one call goes.
+struct Course {
+    fault: Option<Fault>,
+    /// Until the network acts.
+    before: Duration,
+    /// From then until the answer.
+    after: Duration,
+    /// Whether the network acts although the answer is an error.
+    acts: bool,
+    error: Option<ProviderError>,
+}
+
+/// A call that takes one of the limiter's places.
+struct UnderWay(Option<Arc<Gate>>);
+
+impl UnderWay {
+    fn begin(gate: &Arc<Gate>, kind: Kind) -> Self {
+        let counted = (kind != Kind::Check).then(|| gate.clone());
+        if let Some(gate) = &counted {
+            gate.calls_under_way.fetch_add(1, Ordering::Relaxed);
+        }
+        Self(counted)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(gate) = &self.0 {
+            gate.calls_under_way.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn error(verdict: Verdict, outage: bool, code: &str) -> ProviderError {
+    ProviderError {
+        verdict,
+        outage,
+        code: code.into(),
+        message: format!("simulated {code}"),
+        http_status: None,
+        request_id: None,
+    }
+}
+
+impl SimulatedNetwork {
+    /// The network of this node.
+    pub fn new(stage: Arc<Stage>, gate: Arc<Gate>) -> Self {
+        Self { stage, gate }
+    }
+
+    fn tell(&self, what: impl FnOnce() -> String) {
+        self.stage.tell(self.gate.name.as_str(), what);
+    }
+
+    /// What is wrong at present for everybody.
+    fn trouble(&self, account: Option<&AccountId>, now: Timestamp) -> Option<(Fault, Duration)> {
+        self.stage.troubles(now).find_map(|(_, spell)| {
+            let left = (self.stage.began + spell.to).since(now);
+            let fault = match &spell.trouble {
+                Trouble::Unreachable => Fault::Unreachable,
+                Trouble::Unavailable => Fault::Unavailable,
+                Trouble::TokenRefused => Fault::Unauthorized,
+                Trouble::Throttled => Fault::Throttled,
+                Trouble::BrandRefused(brand) if account == Some(brand) => Fault::Forbidden,
+                Trouble::BrandRefused(_) | Trouble::StoreDown => return None,
+            };
+            Some((fault, left))
+        })
+    }
+
+    fn course(&self, kind: Kind, account: Option<&AccountId>, now: Timestamp) -> Course {
+        let trouble = self.trouble(account, now);
+        let mut dice = self.stage.dice();
+        if self.stage.is_calm() {
+            let [before, after] = [10, 10].map(Duration::from_millis);
+            return Course {
+                fault: None,
+                before,
+                after,
+                acts: true,
+                error: None,
+            };
+        }
+        let faults = &self.stage.scenario.network;
+        let fault = trouble.map(|(fault, _)| fault).or_else(|| {
+            dice.fall(&[
+                (faults.unreachable, Fault::Unreachable),
+                (faults.unavailable, Fault::Unavailable),
+                (faults.lost_before, Fault::LostBefore),
+                (faults.lost_after, Fault::LostAfter),
+                (faults.unreadable, Fault::Unreadable),
+                (faults.rejected, Fault::Rejected),
+                (faults.throttled, Fault::Throttled),
+                (faults.unauthorized, Fault::Unauthorized),
+                (faults.forbidden, Fault::Forbidden),
+                (faults.crash_before_answer, Fault::CrashBeforeAnswer),
+                (faults.crash_after_answer, Fault::CrashAfterAnswer),
+                (faults.panic / 2, Fault::PanicBefore),
+                (faults.panic / 2, Fault::PanicAfter),
+            ])
+        });
+        let slow = dice.chance(faults.slow) || matches!(fault, Some(Fault::LostBefore | Fault::LostAfter));
+        let (before, after) = if slow {
+            (dice.mostly_short(29), dice.mostly_short(29))
+        } else {
+            (dice.millis(0, 150), dice.millis(0, 150))
+        };
+        let away = match kind {
+            Kind::Create => Verdict::Unknown,
+            Kind::Prepare | Kind::Status | Kind::Find | Kind::Withdraw | Kind::Check => Verdict::Unavailable,
+        };
+        let (acts, error) = match fault {
+            Some(Fault::Unreachable) => (false, Some(error(Verdict::Unavailable, true, "UNREACHABLE"))),
+            Some(Fault::Unavailable) => (dice.chance(300), Some(error(away, true, "UNAVAILABLE"))),
+            Some(Fault::LostBefore) => (false, Some(error(away, true, "ANSWER_LOST"))),
+            Some(Fault::LostAfter) => (true, Some(error(away, true, "ANSWER_LOST"))),
+            Some(Fault::Unreadable) => (true, Some(error(away, false, "UNREADABLE"))),
+            Some(Fault::Rejected) => (false, Some(error(Verdict::Rejected, false, "REJECTED"))),
+            Some(Fault::Throttled) => {
+                let wait = trouble.map_or_else(|| dice.millis(0, 40_000), |(_, left)| left);
+                let until = schedule::throttled_until(now, (!dice.chance(100)).then_some(wait));
+                (false, Some(error(Verdict::Throttled(until), false, "RATE_LIMITED")))
+            }
+            Some(Fault::Unauthorized) => {
+                let verdict = Verdict::Unauthorized(Refused::Token);
+                (false, Some(error(verdict, false, "UNAUTHORIZED")))
+            }
+            Some(Fault::Forbidden) => {
+                let verdict = Verdict::Unauthorized(if account.is_some() {
+                    Refused::Brand
+                } else {
+                    Refused::Token
+                });
+                (false, Some(error(verdict, false, "FORBIDDEN")))
+            }
+            Some(Fault::CrashBeforeAnswer | Fault::CrashAfterAnswer | Fault::PanicAfter) | None => (true, None),
+            Some(Fault::PanicBefore) => (false, None),
+        };
+        Course {
+            fault,
+            before,
+            after,
+            acts,
+            error,
+        }
+    }
+
+    /// One call: `act` is what it does to the ledger, at the instant given, and its answer if nothing goes wrong. What
+    /// changes the ledger is certain as soon as the request has left; what only reads it sees it as it is by then.
+    async fn call<T: std::fmt::Debug + Send>(
+        &self,
+        kind: Kind,
+        account: Option<&AccountId>,
+        about: &str,
+        act: impl FnOnce(Timestamp) -> Result<T, ProviderError> + Send,
+    ) -> Result<T, ProviderError> {
+        let (stage, gate) = (&self.stage, &self.gate);
+        gate.pass(&stage.clock).await;
+        let now = stage.now();
+        let course = self.course(kind, account, now);
+        let _under_way = UnderWay::begin(gate, kind);
+        invariants::a_call_leaves(stage, gate, kind, now);
+        self.tell(|| format!("{kind:?} {about}"));
+        if course.fault == Some(Fault::PanicBefore) {
+            self.panic(kind);
+        }
+        let mut takes = course.before + course.after;
+        match kind {
+            Kind::Create | Kind::Withdraw => {}
+            Kind::Prepare | Kind::Status | Kind::Find | Kind::Check => {
+                tokio::time::sleep(course.before).await;
+                takes = course.after;
+            }
+        }
+        let result = if course.acts {
+            Some(act(now + course.before))
+        } else {
+            None
+        };
+        match course.fault {
+            Some(Fault::PanicAfter) => self.panic(kind),
+            // What is lost may be given up before the network acts.
+            Some(Fault::LostBefore | Fault::LostAfter) => takes = course.after,
+            Some(Fault::CrashBeforeAnswer) => {
+                tokio::time::sleep(takes / 2).await;
+                stage.kill(gate, &format!("between {kind:?} {about} and its answer"));
+                future::pending::<()>().await;
+            }
+            Some(Fault::CrashAfterAnswer) => {
+                let (stage, gate, about) = (stage.clone(), gate.clone(), about.to_owned());
+                let soon = takes.min(TIMEOUT) + Duration::from_millis(stage.dice().pick(&[0, 0, 1, 30]));
+                tokio::spawn(async move {
+                    tokio::time::sleep(soon).await;
+                    stage.kill(&gate, &format!("after {kind:?} {about}"));
+                });
+            }
+            Some(_) | None => {}
+        }
+        tokio::time::sleep(takes.min(TIMEOUT)).await;
+        gate.pass(&stage.clock).await;
+        let result = match (course.error, result) {
+            (Some(error), _) => Err(error),
+            (None, Some(result)) => result,
+            (None, None) => Err(error(Verdict::Unknown, true, "NOTHING")),
+        };
+        if let Err(ProviderError {
+            verdict: Verdict::Throttled(until),
+            ..
+        }) = &result
+        {
+            gate.is_told_to_wait(stage.now(), *until);
+        }
+        self.tell(|| match &result {
+            Ok(answer) => format!("{kind:?} {about} -> {answer:?}"),
+            Err(error) => format!("{kind:?} {about} -> {:?} {}", error.verdict, error.code),
+        });
+        result
+    }
+
+    fn panic(&self, kind: Kind) {
+        self.tell(|| format!("{kind:?}: PANIC"));
+        self.stage.record().counts.panics += 1;
+        panic!("{SIMULATED_PANIC}");
+    }
+
+    /// Makes the post of a create call; refused if its slot has passed.
+    fn make(
+        &self,
+        account: &AccountId,
+        request: &Request,
+        of: Attempt,
+        at: Timestamp,
+    ) -> Result<PostRef, ProviderError> {
+        let granularity = self.stage.scenario.rules.slots.granularity;
+        if at > request.slot + GRACE + granularity {
+            return Err(error(Verdict::Unavailable, false, "PAST_SLOT"));
+        }
+        let (mut dice, mut ledger) = (self.stage.dice(), self.stage.ledger());
+        let habits = &self.stage.scenario.habits;
+        let timeout = self.stage.timeout_of(&of.batch);
+        let calm = self.stage.is_calm();
+        let hidden = !calm && dice.chance(habits.hidden);
+        let visible_after = if hidden {
+            dice.millis(61_000, 400_000)
+        } else {
+            dice.millis(0, habits.visible_lag.as_millis() as u64)
+        };
+        let renamed = !calm && dice.chance(habits.renames_media);
+        let id = ledger.new_id();
+        let post = Post {
+            uuid: habits.has_uuid.then(|| format!("-{id}7")),
+            ids: vec![id],
+            account: account.clone(),
+            of: Some(of),
+            request: request.clone(),
+            slot: request.slot,
+            media: if renamed {
+                format!("{}?renamed", request.media)
+            } else {
+                request.media.to_string()
+            },
+            created_at: at,
+            visible_at: at + visible_after,
+            listed_at: at + dice.millis(0, habits.list_lag.as_millis() as u64),
+            fate: if calm {
+                Fate::GoesLive(dice.millis(100, 5_000))
+            } else {
+                fate(&mut dice, habits, timeout)
+            },
+            gone_at: None,
+        };
+        let made = post.reference();
+        ledger.posts.push(post);
+        Ok(made)
+    }
+}
+
+fn fate(dice: &mut super::dice::Dice, habits: &Habits, timeout: Duration) -> Fate {
+    if dice.chance(habits.fails) {
+        let kind = dice.pick(&[
+            FailureKind::Permanent,
+            FailureKind::Passing,
+            FailureKind::Passing,
+            FailureKind::Connection,
+        ]);
+        let detail = format!("{kind:?}");
+        return Fate::Fails(dice.millis(0, 20_000), PublishFailure { kind, detail });
+    }
+    if dice.chance(habits.at_the_timeout) {
+        let near = dice.pick(&[0, 0, 1, 2, 20, 400, 1_500, 3_100]);
+        return Fate::GoesLive(match dice.chance(300) {
+            true => timeout + Duration::from_millis(near),
+            false => timeout - Duration::from_millis(near),
+        });
+    }
+    if dice.chance(habits.late) {
+        return Fate::GoesLive(timeout + dice.mostly_short(80 * 60));
+    }
+    if dice.chance(habits.stuck) {
+        return Fate::Stuck;
+    }
+    Fate::GoesLive(dice.millis(100, 100) + dice.mostly_short(25))
+}
+
+#[async_trait]
+impl Provider for SimulatedNetwork {
+    async fn prepare(&self, account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
+        let media = |_| {
+            Ok(match self.stage.scenario.habits.copies_media {
+                true => format!("{url}?copy={}", self.stage.ledger().new_id()).into(),
+                false => url.into(),
+            })
+        };
+        self.call(Kind::Prepare, Some(account), url, media).await
+    }
+
+    async fn create(&self, account: &AccountId, request: &Request) -> Result<PostRef, ProviderError> {
+        self.gate.pass(&self.stage.clock).await;
+        let of = invariants::a_create_call_leaves(&self.stage, &self.gate, account, request);
+        self.stage.is_at_work(&of.batch);
+        let about = format!("{}#{}.{} for {}", of.batch, of.clip, of.attempt, request.slot);
+        self.call(Kind::Create, Some(account), &about, |at| {
+            self.make(account, request, of, at)
+        })
+        .await
+    }
+
+    async fn status(&self, account: &AccountId, _network: Network, post: &PostRef) -> Result<Reading, ProviderError> {
+        self.gate.pass(&self.stage.clock).await;
+        let of = self.stage.ledger().with_id(&post.id).and_then(|post| post.of.clone());
+        if let Some(of) = of {
+            self.stage.is_at_work(&of.batch);
+        }
+        let asked_at = self.stage.now();
+        let mut seen = None;
+        let act = |at: Timestamp| {
+            let reading = self.stage.ledger().reading(&post.id, at);
+            seen = Some(reading.clone());
+            Ok(reading)
+        };
+        let result = self.call(Kind::Status, Some(account), post.id.as_str(), act).await;
+        if let (Ok(_), Some(reading)) = (&result, seen) {
+            let answered = Answered {
+                post: post.id.clone(),
+                asked_at,
+                answered_at: self.stage.now(),
+                reading,
+            };
+            self.stage.ledger().looks.push(answered);
+        }
+        result
+    }
+
+    async fn find(&self, account: &AccountId, request: &Request) -> Result<Listing, ProviderError> {
+        let habits = &self.stage.scenario.habits;
+        let of = self.stage.rows.intent(account, request);
+        let act = |at: Timestamp| {
+            let complete = self.stage.is_calm() || !self.stage.dice().chance(habits.incomplete);
+            let mut ledger = self.stage.ledger();
+            let posts = ledger.listing(account, request.slot, habits.lists_published, at);
+            let shows_published = habits.lists_published && (habits.configured || ledger.published_was_listed);
+            if let Some((batch, clip, _)) = of {
+                self.stage.is_at_work(&batch);
+                let listed = Listed {
+                    complete,
+                    shows_published,
+                };
+                ledger.listings.insert((batch, clip), listed);
+            }
+            Ok(Listing {
+                posts,
+                complete,
+                shows_published,
+            })
+        };
+        self.call(Kind::Find, Some(account), &request.slot.to_string(), act)
+            .await
+    }
+
+    async fn withdraw(
+        &self,
+        account: &AccountId,
+        _network: Network,
+        post: &PostRef,
+        slot: Timestamp,
+    ) -> Result<Withdrawal, ProviderError> {
+        let mut deleted = false;
+        let act = |at: Timestamp| {
+            let reading = self.stage.ledger().reading(&post.id, self.stage.now());
+            if !schedule::may_withdraw(&reading, slot, self.stage.now()) || at + GRACE > slot {
+                return Ok(Withdrawal::Refused(reading));
+            }
+            let mut ledger = self.stage.ledger();
+            if let Some(known) = ledger.posts.iter_mut().find(|known| known.id() == &post.id) {
+                known.gone_at = Some(at);
+                deleted = true;
+            }
+            Ok(Withdrawal::Withdrawn)
+        };
+        let result = self.call(Kind::Withdraw, Some(account), post.id.as_str(), act).await;
+        if deleted && result.is_err() {
+            self.stage.withdrawal_is_in_doubt(&post.id);
+        }
+        result
+    }
+
+    async fn check(&self, account: Option<&AccountId>) -> Result<(), ProviderError> {
+        let about = account.map_or("the token", AccountId::as_str);
+        self.call(Kind::Check, account, about, |_| Ok(())).await
+    }
+}

@@ -1,0 +1,71 @@
+//! The in-memory store as the actors see it: every answer at once, but for commits that a test makes slow.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use async_trait::async_trait;
+
+use super::MemoryStore;
+use crate::{
+    error::StoreError,
+    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
+    ports::{Change, Claim, Snapshot, Store},
+};
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn claim(
+        &self,
+        node: &NodeId,
+        what: Claim,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Vec<Snapshot>, StoreError> {
+        Ok(self.claim_now(node, &what, now, lease_until))
+    }
+
+    async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
+        if self.renewals_fail.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("scripted".into()));
+        }
+        self.renew_now(node, lease_until);
+        Ok(())
+    }
+
+    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
+        self.release_now(node);
+        Ok(())
+    }
+
+    async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
+        self.write(&change)?;
+        let pause = *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        let lost = (self.answers_lost).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        match lost {
+            Ok(_) => Err(StoreError::Unavailable("scripted loss of the answer".into())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
+        let pause = *self.reads_take.lock().unwrap_or_else(PoisonError::into_inner);
+        if !pause.is_zero() {
+            tokio::time::sleep(pause).await;
+        }
+        Ok(self.waiting_commands(batch))
+    }
+
+    async fn owned(
+        &self,
+        account: &AccountId,
+        posts: &[PostRef],
+        except: (&BatchId, u32),
+    ) -> Result<HashSet<PostId>, StoreError> {
+        Ok(self.owned_now(account, posts, except))
+    }
+}

@@ -1,0 +1,102 @@
+//! Whether the daemon takes work, and whether it lives at all.
+//!
+//! The routes ask the one (`/readyz`), a service manager's watchdog the other. A daemon whose database is away takes no
+//! work but lives: it waits, and nobody is helped by a restart.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use ractor::{ActorRef, ActorStatus};
+use storyclip_actors::{directory::Directory, limiter::Limiter, messages::SupervisorMessage, ports::Clock};
+
+use crate::{http::Readiness, store::Store};
+
+/// How long ago the supervisor's last sweep may be: a few of its intervals.
+const TICKING: Duration = Duration::from_secs(10);
+
+/// How long one attempt to use a database that is away may take: more than all its timeouts together.
+const TRYING: Duration = Duration::from_secs(120);
+
+/// See the file's first line.
+pub(super) struct Lifetime {
+    supervisor: ActorRef<SupervisorMessage>,
+    directory: Arc<Directory>,
+    store: Store,
+    limiter: Limiter,
+    clock: Arc<dyn Clock>,
+    draining: AtomicBool,
+}
+
+impl Lifetime {
+    pub(super) fn new(
+        supervisor: ActorRef<SupervisorMessage>,
+        directory: Arc<Directory>,
+        store: Store,
+        limiter: Limiter,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            supervisor,
+            directory,
+            store,
+            limiter,
+            clock,
+            draining: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether it does what it is for, or waits for the database and keeps trying, or stops (which has an end of its own).
+    pub(super) fn is_alive(&self) -> bool {
+        if self.is_draining() {
+            return true;
+        }
+        match self.supervisor.get_status() {
+            ActorStatus::Running if *self.store.away().borrow() => self.store.last_tried() < TRYING,
+            ActorStatus::Running => self.ticks(),
+            ActorStatus::Unstarted
+            | ActorStatus::Starting
+            | ActorStatus::Upgrading
+            | ActorStatus::Draining
+            | ActorStatus::Stopping
+            | ActorStatus::Stopped => false,
+        }
+    }
+
+    fn ticks(&self) -> bool {
+        self.clock.now().since(self.directory.swept_at()) <= TICKING
+    }
+}
+
+impl Readiness for Lifetime {
+    fn ready(&self) -> Result<(), String> {
+        if self.is_draining() {
+            return Err("the daemon is draining: it takes no more work and is about to stop".into());
+        }
+        if self.limiter.is_held() {
+            return Err("the database is away: nothing is sent to the networks until it is back".into());
+        }
+        match self.supervisor.get_status() {
+            ActorStatus::Running if self.ticks() => Ok(()),
+            ActorStatus::Running => Err("the supervisor does not tick: the database may be slow".into()),
+            ActorStatus::Unstarted
+            | ActorStatus::Starting
+            | ActorStatus::Upgrading
+            | ActorStatus::Draining
+            | ActorStatus::Stopping
+            | ActorStatus::Stopped => Err("the supervisor is not running".into()),
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}

@@ -1,0 +1,64 @@
+//! The schema: brought up to date when the database is opened, or refused with a sentence that says what to do.
+//!
+//! `Store::open` calls it. Each migration is a transaction, so a death within one leaves the schema before it, and the
+//! next start goes on from there.
+
+use sqlx::{
+    AnyConnection,
+    migrate::{MigrateError, Migrator},
+};
+use thiserror::Error;
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// A schema that this binary cannot work with.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each is")]
+pub enum SchemaError {
+    #[error(
+        "this database was upgraded by a newer StoryClip: it has migration {found}, this binary knows none after {known}. \
+         Nothing was changed. Start the newer StoryClip again, or put back the copy made before the upgrade"
+    )]
+    Newer { found: i64, known: i64 },
+    #[error(
+        "this database has a migration {0} that is not this StoryClip's: it belongs to another build, or to another \
+         program. Nothing was changed. Start the build that made it, or name another database in STORYCLIP_DATABASE_URL"
+    )]
+    Foreign(i64),
+    #[error(
+        "migration {0} of this database was begun and not finished. Nothing was changed. Put back the copy made before \
+         that upgrade"
+    )]
+    Unfinished(i64),
+    #[error(
+        "migration {version} failed and was taken back ({error}). The database still works with the StoryClip that \
+         wrote it last"
+    )]
+    Failed { version: i64, error: sqlx::Error },
+    #[error(transparent)]
+    Database(sqlx::Error),
+    #[error("migrations: {0}")]
+    Other(MigrateError),
+}
+
+/// Brings the schema up to date; a second run does nothing.
+pub async fn migrate(conn: &mut AnyConnection) -> Result<(), SchemaError> {
+    MIGRATIONS.run(conn).await.map_err(explained)
+}
+
+fn explained(error: MigrateError) -> SchemaError {
+    let known = MIGRATIONS
+        .iter()
+        .map(|migration| migration.version)
+        .max()
+        .unwrap_or_default();
+    match error {
+        MigrateError::VersionMissing(found) if found > known => SchemaError::Newer { found, known },
+        MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version) => SchemaError::Foreign(version),
+        MigrateError::Dirty(version) => SchemaError::Unfinished(version),
+        MigrateError::ExecuteMigration(error, version) => SchemaError::Failed { version, error },
+        MigrateError::Execute(error) => SchemaError::Database(error),
+        // What is left concerns files and directions of migrations, which are compiled in here.
+        other => SchemaError::Other(other),
+    }
+}

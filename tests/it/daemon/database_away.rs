@@ -1,0 +1,157 @@
+//! A database that cannot be written for a while: locked, full, read-only or gone. The daemon asks nothing of the networks
+//! meanwhile, says so, and goes on by itself; no clip is lost and none is sent twice.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::json;
+use sqlx::Connection;
+
+use super::{
+    cable::Cable,
+    database::Database,
+    disk::Disk,
+    ledger,
+    stage::{ACCOUNT, Daemon, Stage, clips, instant, stories},
+    systemd::Listener,
+};
+
+/// How long the first post takes to go live, so that it does while the database is away.
+const CONFIRMED_AFTER: Duration = Duration::from_secs(11);
+
+/// How long nothing must be asked: the experiment itself.
+async fn some_seconds() {
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+}
+
+/// A daemon that asks many times a second about the first of three clips.
+struct Waiting {
+    stage: Stage,
+    daemon: Daemon,
+    id: String,
+}
+
+impl Waiting {
+    async fn on(database: Database, environment: Vec<(&str, String)>) -> Self {
+        let sandbox = instant(json!({"confirm_ms": CONFIRMED_AFTER.as_millis() as u64}));
+        let mut stage = Stage::with(database, sandbox).await.set("STORYCLIP_LEASE_SECONDS", "8");
+        for (name, value) in environment {
+            stage = stage.set(name, &value);
+        }
+        let daemon = stage.start().await;
+        let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
+        daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+        stage.faults(json!({"confirm_ms": 20}));
+        Self { stage, daemon, id }
+    }
+
+    /// The database was just taken away.
+    async fn falls_silent(&mut self) {
+        self.daemon.process.logged("database unavailable").await;
+        self.daemon.api.not_ready("the database is away").await;
+        some_seconds().await;
+        let asked = self.stage.requests();
+        self.stage
+            .until("the first post goes live", |sandbox| sandbox.posts()[0].live.is_some())
+            .await;
+        some_seconds().await;
+        assert_eq!(self.stage.requests(), asked, "nobody was there to record an answer");
+        self.daemon.api.not_ready("the database is away").await;
+        assert_eq!(self.daemon.api.get("/healthz").await.0, StatusCode::OK);
+    }
+
+    /// The database is back.
+    async fn goes_on(mut self) -> Stage {
+        self.daemon.process.logged("database available again").await;
+        let (api, id) = (&self.daemon.api, &self.id);
+        ledger::all_published(&self.stage.sandbox, &api.finished(id).await);
+        assert_eq!(self.stage.creates(), 3, "nothing is sent twice");
+        assert_eq!(api.get("/readyz").await.0, StatusCode::OK);
+        let log = self.daemon.process.log();
+        for told in ["database unavailable", "database available again"] {
+            assert_eq!(log.matches(told).count(), 1, "{log}");
+        }
+        let errors = log.lines().filter(|line| line.contains(" ERROR ")).count();
+        assert!(errors <= 3, "not a line per try: {log}");
+        self.daemon.stop().await;
+        self.stage
+    }
+}
+
+#[tokio::test]
+async fn a_locked_file_is_waited_for_longer_than_its_patience() {
+    let mut systemd = Listener::new();
+    let mut waiting = Waiting::on(Database::sqlite(), systemd.environment()).await;
+    let mut other = waiting.stage.database.open().await;
+    let begun = tokio::time::Instant::now();
+    sqlx::raw_sql("BEGIN IMMEDIATE; UPDATE publish_batches SET restarts = restarts")
+        .execute(&mut other)
+        .await
+        .unwrap();
+    waiting.falls_silent().await;
+    // SQLite itself waits ten seconds for a lock.
+    tokio::time::sleep_until(begun + Duration::from_secs(12)).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let beats = systemd.heard_of_a_life();
+    assert!(beats > 10, "a restart helps nobody who waits: {beats}");
+    waiting.goes_on().await.clear().await;
+}
+
+#[tokio::test]
+async fn a_create_call_waits_for_an_intent_that_a_locked_file_holds_up() {
+    let stage = Stage::new(json!({"confirm_ms": 500})).await;
+    let daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
+    daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+    let mut other = stage.database.open().await;
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    stage
+        .until("the first post is live", |sandbox| sandbox.posts()[0].live.is_some())
+        .await;
+    daemon.api.not_ready("the database is away").await;
+    assert_eq!(stage.creates(), 1, "the next intent is not durable");
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+    assert_eq!(stage.creates(), 2);
+    daemon.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_waited_for() {
+    let disk = Disk::small();
+    let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), disk.environment()).await;
+    disk.fill();
+    waiting.falls_silent().await;
+    disk.mend();
+    waiting.goes_on().await.clear().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_became_read_only_is_waited_for() {
+    let disk = Disk::preloaded();
+    let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), disk.environment()).await;
+    disk.make_read_only();
+    waiting.falls_silent().await;
+    disk.mend();
+    waiting.goes_on().await.clear().await;
+}
+
+#[tokio::test]
+async fn a_postgresql_that_is_stopped_is_waited_for() {
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let url = database.url();
+    let (head, rest) = url.split_once('@').unwrap();
+    let (server, name) = rest.split_once('/').unwrap();
+    let mut cable = Cable::to(server.parse().unwrap()).await;
+    let url = format!("{head}@{}/{name}", cable.address());
+    let mut waiting = Waiting::on(database, vec![("STORYCLIP_DATABASE_URL", url)]).await;
+    cable.unplug().await;
+    waiting.falls_silent().await;
+    cable.plug_in().await;
+    waiting.goes_on().await.clear().await;
+}
