@@ -8,7 +8,6 @@ mod network;
 mod rows;
 pub mod simulation;
 mod store;
-mod wishes;
 
 use std::{sync::Arc, time::Duration};
 
