@@ -9,7 +9,6 @@ mod rows;
 mod script;
 pub mod simulation;
 mod store;
-mod wishes;
 
 use std::{sync::Arc, time::Duration};
 

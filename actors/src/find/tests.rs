@@ -1,4 +1,4 @@
-//! What each kind of listing proves, and when absence is believed.
+//! What a listing proves, and what it does not.
 
 use super::*;
 use crate::model::{ClipStatus, Network};

@@ -1,6 +1,7 @@
 //! An in-memory store with the rules of the real one: guards, epochs, leases, all or nothing.
 //! A [`super::World`] keeps it across crashes, because what was committed is what a death leaves behind.
 
+mod commands;
 mod leases;
 mod port;
 
@@ -27,12 +28,12 @@ use crate::{
     schedule::SlotRule,
 };
 
-pub(in crate::testing) struct Row {
+struct Row {
     batch: Batch,
     clips: Vec<Clip>,
     owner: Option<NodeId>,
     expires: Timestamp,
-    pub(super) commands: Vec<(Command, bool)>,
+    commands: Vec<(Command, bool)>,
     events: Vec<Event>,
     restarted_at: Option<Timestamp>,
 }
@@ -48,8 +49,8 @@ pub struct RowView {
 }
 
 #[derive(Default)]
-pub(in crate::testing) struct Rows {
-    pub(super) batches: BTreeMap<BatchId, Row>,
+struct Rows {
+    batches: BTreeMap<BatchId, Row>,
     attempts: BTreeMap<(BatchId, u32, u32), AttemptRow>,
     commits: u64,
 }
@@ -99,7 +100,7 @@ impl MemoryStore {
         self.renewals_fail.store(fail, Ordering::Relaxed);
     }
 
-    pub(in crate::testing) fn rows(&self) -> MutexGuard<'_, Rows> {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

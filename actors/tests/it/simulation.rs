@@ -1,5 +1,6 @@
-//! Whole histories, decided by seeds: the simulation's invariants are the specification, and what a seed once found wrong
-//! stays a seed that is played. `examples/simulate.rs` plays many more.
+//! Whole histories, decided by seeds: the simulation's invariants are the specification. `examples/simulate.rs` plays many
+//! more. A seed is another history as soon as anything is added, so what one found wrong is told by hand beside these, as a
+//! test with a name (in `crash`, `confirm`, `uncertain` and `accounts`).
 
 use std::thread;
 

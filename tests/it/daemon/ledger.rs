@@ -97,7 +97,20 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// `batch` is its summary.
+    /// Of a batch whose clips may all have the same URL: posts are counted, not told apart.
+    pub fn by_number(sandbox: &Sandbox, batch: &Value) -> Self {
+        let clips = batch["clips"].as_array().unwrap();
+        let of_batch = |post: &&PostView| batch["accountId"] == *post.blog_id && post.live.is_some();
+        let live = sandbox.posts().iter().filter(of_batch).count();
+        Self {
+            live,
+            duplicates: live.saturating_sub(clips.len()),
+            lost: (clips.iter().filter(|clip| clip["status"] == "published").count()).saturating_sub(live),
+            held: clips.iter().filter(|clip| clip["status"] == "held").count(),
+        }
+    }
+
+    /// `batch` is its summary; every clip has its own URL.
     pub fn of(sandbox: &Sandbox, batch: &Value) -> Self {
         let posts = sandbox.posts();
         let live: Vec<&str> = (posts.iter())

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{
     database::Database,
-    experiment::{at_work, seed, some_of, stored_events},
-    ledger,
+    experiment::{at_work, seed, some_of, stored_events, tell},
+    ledger::{self, Tally},
     stage::{Stage, clips, instant, stories},
     watcher::Watcher,
 };
@@ -67,19 +67,22 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
         }
         daemon = stage.start().await;
     }
-    println!(
+    tell(&format!(
         "seed {seed}: {KILLS} kills of {} batches: {tally:?} in {:?}",
         batches.len(),
         begun.elapsed()
-    );
+    ));
+    let mut total = Tally::default();
     for (watcher, id) in batches {
         watcher.is_at(&daemon.api);
         let events = watcher.saw_everything_once().await;
-        ledger::all_published(&stage.sandbox, &daemon.api.batch(&id).await);
+        let batch = daemon.api.batch(&id).await;
+        ledger::all_published(&stage.sandbox, &batch);
+        total += Tally::by_number(&stage.sandbox, &batch);
         assert_eq!(events, stored_events(&mut stage.database.remains().await, &id).await);
     }
     daemon.stop().await;
-    println!("seed {seed}: all is well after {:?}", begun.elapsed());
+    tell(&format!("seed {seed}: {total}, after {:?}", begun.elapsed()));
     stage.clear().await;
 }
 

@@ -44,7 +44,7 @@ pub fn play(scenario: Scenario, keeps_lines: bool) -> Outcome {
     let stage = runtime.block_on(async {
         let (stage, died) = Stage::new(scenario, keeps_lines);
         let listening = log::listen(&stage);
-        Run::new(stage.clone(), died).play().await;
+        Run::new(stage.clone(), died).play_out().await;
         drop(listening);
         stage
     });
@@ -108,7 +108,7 @@ impl Run {
         self.agenda.insert((self.stage.now() + after, self.entries), next);
     }
 
-    async fn play(mut self) {
+    async fn play_out(mut self) {
         let end = Instant::now() + self.stage.scenario.calm_after + BOUND;
         while !self.is_over() || self.people_look_after_it() {
             if !invariants::work_goes_on(&self.stage) {

@@ -96,7 +96,7 @@ fn timed_out_too_soon(stage: &Stage, ledger: &Ledger, clip: &Clip, row: &RowView
 fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &Clip, row: &RowView) -> Broken {
     let now = stage.now();
     let key = (row.batch.id.clone(), clip.index);
-    let unclear_list = ledger.listings.get(&key).is_none_or(|listed| {
+    let unclear_list = ledger.listings.get(&key).is_some_and(|listed| {
         !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now))
     });
     let changed_by_hand = ledger

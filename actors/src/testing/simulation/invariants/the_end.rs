@@ -42,6 +42,7 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
                 );
             }
             if let Some((rule, why)) = broken {
+                stage.record().counts.lost += 1;
                 stage.violate(rule, format!("{batch}#{} is {}: {why}", clip.index, clip.status));
             }
         }

@@ -1,4 +1,4 @@
-//! Commands as tests make them: rows of the in-memory store of which nobody is told.
+//! Commands as tests make them: rows of which nobody is told.
 
 use super::MemoryStore;
 use crate::model::{BatchId, Command, CommandId, Wish};
