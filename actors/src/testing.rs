@@ -6,6 +6,7 @@
 mod elsewhere;
 mod network;
 mod rows;
+mod script;
 pub mod simulation;
 mod store;
 
@@ -24,8 +25,9 @@ use crate::{
     supervisor::Supervisor,
 };
 
-pub use network::{Fault, Network, Post, Script};
+pub use network::{Network, Post};
 pub use rows::{AttemptRow, NewBatch};
+pub use script::{Fault, Script};
 pub use store::{MemoryStore, RowView};
 
 /// Calls that are under way at once; the default of the real daemon.

@@ -1,36 +1,17 @@
 //! A scripted network with its own ledger: what is live there is the truth that tests compare rows with.
 //! A [`super::World`] keeps it across crashes.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::TokioClock;
+use super::{Fault, Script, TokioClock};
 use crate::{
     error::{ProviderError, Refused, Verdict},
     model::{AccountId, Network as NetworkName, PostRef, Request, Timestamp},
     ports::{Candidate, Clock, Listing, Provider, PublishFailure, Reading, Withdrawal},
     schedule,
 };
-
-/// What happens to a create call.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
-    /// Nothing.
-    None,
-    /// Refused before anything happened.
-    Refuse(Verdict),
-    /// The answer is lost; nothing was created.
-    LostBefore,
-    /// The answer is lost; the post was created.
-    LostAfter,
-    /// The code that makes the call panics.
-    Panic,
-}
 
 /// A post of the ledger.
 #[derive(Clone, Debug)]
@@ -47,42 +28,6 @@ pub struct Post {
     /// Fails at its slot instead, with this.
     pub failure: Option<PublishFailure>,
     pub deleted: bool,
-}
-
-/// Everything a test may script.
-#[derive(Debug)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Script {
-    pub create_takes: Duration,
-    pub faults: VecDeque<Fault>,
-    /// How long after its slot a post goes live, for the next posts and then for all others.
-    pub confirms_next: VecDeque<Option<Duration>>,
-    pub confirms: Option<Duration>,
-    /// How long after its creation a post is not visible by its id.
-    pub hidden: Duration,
-    /// The code that makes the next looks of this account panics.
-    pub panicking_looks: u32,
-    pub panicking_account: &'static str,
-    /// Every post gets the id of the first one.
-    pub repeats_ids: bool,
-    /// The next looks get an answer that nobody can read.
-    pub unreadable_looks: u32,
-    /// So does every credential check.
-    pub unreadable_checks: bool,
-    /// Credential checks are asked to wait until then.
-    pub checks_throttled_until: Option<Timestamp>,
-    pub failures: VecDeque<Option<PublishFailure>>,
-    /// How long after its slot a post that fails says so.
-    pub fails_after: Duration,
-    /// Nobody can connect: certainly nothing happened.
-    pub down: bool,
-    /// Every call is answered 503: a create may have happened.
-    pub unavailable: bool,
-    pub token_refused: bool,
-    pub brand_refused: bool,
-    pub list_shows_published: bool,
-    pub prepare_fails: bool,
-    pub prepare_takes: Duration,
 }
 
 /// See the file's first paragraph.
@@ -110,31 +55,9 @@ fn error(verdict: Verdict, outage: bool, code: &str) -> ProviderError {
 
 impl Network {
     pub(super) fn new(clock: Arc<TokioClock>) -> Self {
-        let script = Script {
-            create_takes: Duration::from_millis(100),
-            faults: VecDeque::new(),
-            confirms_next: VecDeque::new(),
-            confirms: Some(Duration::from_millis(900)),
-            hidden: Duration::ZERO,
-            repeats_ids: false,
-            panicking_looks: 0,
-            panicking_account: "77",
-            unreadable_looks: 0,
-            unreadable_checks: false,
-            checks_throttled_until: None,
-            failures: VecDeque::new(),
-            fails_after: Duration::ZERO,
-            down: false,
-            unavailable: false,
-            token_refused: false,
-            brand_refused: false,
-            list_shows_published: true,
-            prepare_fails: false,
-            prepare_takes: Duration::ZERO,
-        };
         Self {
             clock,
-            script: Mutex::new(script),
+            script: Mutex::default(),
             posts: Mutex::default(),
             calls: Mutex::default(),
         }

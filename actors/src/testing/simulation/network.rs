@@ -1,7 +1,10 @@
 //! The network as one node reaches it: slow at times, away, throttled or refusing; its answers may be lost.
 //!
 //! What a call does to the ledger it does whatever becomes of the node that made it: a request that left cannot be
-//! called back. The errors are those which a real provider gives for the same trouble.
+//! called back.
+
+mod course;
+mod posting;
 
 use std::{
     future,
@@ -13,17 +16,17 @@ use async_trait::async_trait;
 
 use super::{
     SIMULATED_PANIC, invariants,
-    ledger::{Answered, Attempt, Fate, Listed, Post},
+    ledger::{Answered, Listed},
     node::Gate,
-    scenario::{Habits, Trouble},
     stage::Stage,
 };
 use crate::{
-    error::{ProviderError, Refused, Verdict},
+    error::{ProviderError, Verdict},
     model::{AccountId, Network, PostRef, Request, Timestamp},
-    ports::{FailureKind, Listing, Provider, PublishFailure, Reading, Withdrawal},
+    ports::{Listing, Provider, Reading, Withdrawal},
     schedule,
 };
+use course::{Fault, error};
 
 /// Longest time after which a caller gives up waiting for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,35 +57,6 @@ pub enum Kind {
     Check,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    Unreachable,
-    Unavailable,
-    LostBefore,
-    LostAfter,
-    Unreadable,
-    Rejected,
-    Throttled,
-    Unauthorized,
-    Forbidden,
-    CrashBeforeAnswer,
-    CrashAfterAnswer,
-    PanicBefore,
-    PanicAfter,
-}
-
-/// How one call goes.
-struct Course {
-    fault: Option<Fault>,
-    /// Until the network acts.
-    before: Duration,
-    /// From then until the answer.
-    after: Duration,
-    /// Whether the network acts although the answer is an error.
-    acts: bool,
-    error: Option<ProviderError>,
-}
-
 /// A call that takes one of the limiter's places.
 struct UnderWay(Option<Arc<Gate>>);
 
@@ -104,17 +78,6 @@ impl Drop for UnderWay {
     }
 }
 
-fn error(verdict: Verdict, outage: bool, code: &str) -> ProviderError {
-    ProviderError {
-        verdict,
-        outage,
-        code: code.into(),
-        message: format!("simulated {code}"),
-        http_status: None,
-        request_id: None,
-    }
-}
-
 impl SimulatedNetwork {
     /// The network of this node.
     pub fn new(stage: Arc<Stage>, gate: Arc<Gate>) -> Self {
@@ -123,99 +86,6 @@ impl SimulatedNetwork {
 
     fn tell(&self, what: impl FnOnce() -> String) {
         self.stage.tell(self.gate.name.as_str(), what);
-    }
-
-    /// What is wrong at present for everybody.
-    fn trouble(&self, account: Option<&AccountId>, now: Timestamp) -> Option<(Fault, Duration)> {
-        self.stage.troubles(now).find_map(|(_, spell)| {
-            let left = (self.stage.began + spell.to).since(now);
-            let fault = match &spell.trouble {
-                Trouble::Unreachable => Fault::Unreachable,
-                Trouble::Unavailable => Fault::Unavailable,
-                Trouble::TokenRefused => Fault::Unauthorized,
-                Trouble::Throttled => Fault::Throttled,
-                Trouble::BrandRefused(brand) if account == Some(brand) => Fault::Forbidden,
-                Trouble::BrandRefused(_) | Trouble::StoreDown => return None,
-            };
-            Some((fault, left))
-        })
-    }
-
-    fn course(&self, kind: Kind, account: Option<&AccountId>, now: Timestamp) -> Course {
-        let trouble = self.trouble(account, now);
-        let mut dice = self.stage.dice();
-        if self.stage.is_calm() {
-            let [before, after] = [10, 10].map(Duration::from_millis);
-            return Course {
-                fault: None,
-                before,
-                after,
-                acts: true,
-                error: None,
-            };
-        }
-        let faults = &self.stage.scenario.network;
-        let fault = trouble.map(|(fault, _)| fault).or_else(|| {
-            dice.fall(&[
-                (faults.unreachable, Fault::Unreachable),
-                (faults.unavailable, Fault::Unavailable),
-                (faults.lost_before, Fault::LostBefore),
-                (faults.lost_after, Fault::LostAfter),
-                (faults.unreadable, Fault::Unreadable),
-                (faults.rejected, Fault::Rejected),
-                (faults.throttled, Fault::Throttled),
-                (faults.unauthorized, Fault::Unauthorized),
-                (faults.forbidden, Fault::Forbidden),
-                (faults.crash_before_answer, Fault::CrashBeforeAnswer),
-                (faults.crash_after_answer, Fault::CrashAfterAnswer),
-                (faults.panic / 2, Fault::PanicBefore),
-                (faults.panic / 2, Fault::PanicAfter),
-            ])
-        });
-        let slow = dice.chance(faults.slow) || matches!(fault, Some(Fault::LostBefore | Fault::LostAfter));
-        let (before, after) = if slow {
-            (dice.mostly_short(29), dice.mostly_short(29))
-        } else {
-            (dice.millis(0, 150), dice.millis(0, 150))
-        };
-        let away = match kind {
-            Kind::Create => Verdict::Unknown,
-            Kind::Prepare | Kind::Status | Kind::Find | Kind::Withdraw | Kind::Check => Verdict::Unavailable,
-        };
-        let (acts, error) = match fault {
-            Some(Fault::Unreachable) => (false, Some(error(Verdict::Unavailable, true, "UNREACHABLE"))),
-            Some(Fault::Unavailable) => (dice.chance(300), Some(error(away, true, "UNAVAILABLE"))),
-            Some(Fault::LostBefore) => (false, Some(error(away, true, "ANSWER_LOST"))),
-            Some(Fault::LostAfter) => (true, Some(error(away, true, "ANSWER_LOST"))),
-            Some(Fault::Unreadable) => (true, Some(error(away, false, "UNREADABLE"))),
-            Some(Fault::Rejected) => (false, Some(error(Verdict::Rejected, false, "REJECTED"))),
-            Some(Fault::Throttled) => {
-                let wait = trouble.map_or_else(|| dice.millis(0, 40_000), |(_, left)| left);
-                let until = schedule::throttled_until(now, (!dice.chance(100)).then_some(wait));
-                (false, Some(error(Verdict::Throttled(until), false, "RATE_LIMITED")))
-            }
-            Some(Fault::Unauthorized) => {
-                let verdict = Verdict::Unauthorized(Refused::Token);
-                (false, Some(error(verdict, false, "UNAUTHORIZED")))
-            }
-            Some(Fault::Forbidden) => {
-                let verdict = Verdict::Unauthorized(if account.is_some() {
-                    Refused::Brand
-                } else {
-                    Refused::Token
-                });
-                (false, Some(error(verdict, false, "FORBIDDEN")))
-            }
-            Some(Fault::CrashBeforeAnswer | Fault::CrashAfterAnswer | Fault::PanicAfter) | None => (true, None),
-            Some(Fault::PanicBefore) => (false, None),
-        };
-        Course {
-            fault,
-            before,
-            after,
-            acts,
-            error,
-        }
     }
 
     /// One call: `act` is what it does to the ledger, at the instant given, and its answer if nothing goes wrong. What
@@ -295,84 +165,6 @@ impl SimulatedNetwork {
         self.stage.record().counts.panics += 1;
         panic!("{SIMULATED_PANIC}");
     }
-
-    /// Makes the post of a create call; refused if its slot has passed.
-    fn make(
-        &self,
-        account: &AccountId,
-        request: &Request,
-        of: Attempt,
-        at: Timestamp,
-    ) -> Result<PostRef, ProviderError> {
-        let granularity = self.stage.scenario.rules.slots.granularity;
-        if at > request.slot + GRACE + granularity {
-            return Err(error(Verdict::Unavailable, false, "PAST_SLOT"));
-        }
-        let (mut dice, mut ledger) = (self.stage.dice(), self.stage.ledger());
-        let habits = &self.stage.scenario.habits;
-        let timeout = self.stage.timeout_of(&of.batch);
-        let calm = self.stage.is_calm();
-        let hidden = !calm && dice.chance(habits.hidden);
-        let visible_after = if hidden {
-            dice.millis(61_000, 400_000)
-        } else {
-            dice.millis(0, habits.visible_lag.as_millis() as u64)
-        };
-        let renamed = !calm && dice.chance(habits.renames_media);
-        let id = ledger.new_id();
-        let post = Post {
-            uuid: habits.has_uuid.then(|| format!("-{id}7")),
-            ids: vec![id],
-            account: account.clone(),
-            of: Some(of),
-            request: request.clone(),
-            slot: request.slot,
-            media: if renamed {
-                format!("{}?renamed", request.media)
-            } else {
-                request.media.to_string()
-            },
-            created_at: at,
-            visible_at: at + visible_after,
-            listed_at: at + dice.millis(0, habits.list_lag.as_millis() as u64),
-            fate: if calm {
-                Fate::GoesLive(dice.millis(100, 5_000))
-            } else {
-                fate(&mut dice, habits, timeout)
-            },
-            gone_at: None,
-        };
-        let made = post.reference();
-        ledger.posts.push(post);
-        Ok(made)
-    }
-}
-
-fn fate(dice: &mut super::dice::Dice, habits: &Habits, timeout: Duration) -> Fate {
-    if dice.chance(habits.fails) {
-        let kind = dice.pick(&[
-            FailureKind::Permanent,
-            FailureKind::Passing,
-            FailureKind::Passing,
-            FailureKind::Connection,
-        ]);
-        let detail = format!("{kind:?}");
-        return Fate::Fails(dice.millis(0, 20_000), PublishFailure { kind, detail });
-    }
-    if dice.chance(habits.at_the_timeout) {
-        let near = dice.pick(&[0, 0, 1, 2, 20, 400, 1_500, 3_100]);
-        return Fate::GoesLive(match dice.chance(300) {
-            true => timeout + Duration::from_millis(near),
-            false => timeout - Duration::from_millis(near),
-        });
-    }
-    if dice.chance(habits.late) {
-        return Fate::GoesLive(timeout + dice.mostly_short(80 * 60));
-    }
-    if dice.chance(habits.stuck) {
-        return Fate::Stuck;
-    }
-    Fate::GoesLive(dice.millis(100, 100) + dice.mostly_short(25))
 }
 
 #[async_trait]
