@@ -11,6 +11,7 @@ use crate::{
         RowView,
         simulation::{
             ledger::{Attempt, Ledger, Post},
+            scenario::MAX_SKEW,
             stage::Stage,
         },
     },
@@ -85,10 +86,9 @@ fn timed_out_too_soon(stage: &Stage, ledger: &Ledger, clip: &Clip, row: &RowView
         return Some(("a timeout needs a last answered look", "there is no post".into()));
     };
     let due = slot + stage.timeout_of(&row.batch.id);
-    let last = ledger
-        .looks
-        .iter()
-        .any(|look| look.post == post.id && look.asked_at >= due && matches!(look.reading, Reading::Pending(_)));
+    let last = ledger.looks.iter().any(|look| {
+        look.post == post.id && look.asked_at_its_time >= due && matches!(look.reading, Reading::Pending(_))
+    });
     (!last).then(|| ("a timeout needs a last answered look", format!("none since {due}")))
 }
 
@@ -97,7 +97,7 @@ fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &C
     let now = stage.now();
     let key = (row.batch.id.clone(), clip.index);
     let unclear_list = ledger.listings.get(&key).is_some_and(|listed| {
-        !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now))
+        !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now + MAX_SKEW))
     });
     let changed_by_hand = ledger
         .of(&key.0, clip.index)
