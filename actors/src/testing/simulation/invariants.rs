@@ -127,7 +127,7 @@ pub fn batches_are_claimed(stage: &Arc<Stage>, gate: &Gate, what: &Claim, claime
 pub fn a_command_is_durable(stage: &Arc<Stage>, batch: &BatchId, wish: &Wish) {
     let mut record = stage.record();
     *record.counts.commands.entry(wish.kind().as_str()).or_default() += 1;
-    record.wishes.insert((batch.clone(), wish.kind().as_str()));
+    *record.wishes.entry((batch.clone(), wish.kind().as_str())).or_default() += 1;
 }
 
 /// While nothing goes wrong a batch at work is always at something: an awaited answer, a look, a wait of a minute or two.

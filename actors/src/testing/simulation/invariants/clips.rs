@@ -32,7 +32,7 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
     let is_final = match before.status {
         ClipStatus::Published | ClipStatus::Cancelled => after.status != before.status,
         ClipStatus::Failed => {
-            let reopened = stage.record().wishes.contains(&(row.batch.id.clone(), "retry-failed"));
+            let reopened = stage.wishes(&row.batch.id, "retry-failed") > 0;
             after.status != before.status && !(late && after.status == ClipStatus::Published) && !reopened
         }
         ClipStatus::Pending
@@ -43,6 +43,9 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
         | ClipStatus::Uncertain
         | ClipStatus::Held => false,
     };
+    if after.status == ClipStatus::Held && after.error.is_none() {
+        stage.violate("what is held says why", &who);
+    }
     if is_final {
         stage.violate("the first final word counts", &who);
     }
