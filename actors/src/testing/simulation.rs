@@ -3,6 +3,10 @@
 //!
 //! [`simulate`] plays one seed until everybody has come to rest, and gives what must not have happened and did: see
 //! [`invariants`], which is the specification. The same seed plays the same history, on every machine.
+//!
+//! What is not played: a node that stands still between the last look at its lease and the sending of a create call, the
+//! one hole that no client can close; a network that publishes what it said had failed; a person who moves a post to
+//! another slot before any row knows its id.
 
 pub mod dice;
 pub mod invariants;

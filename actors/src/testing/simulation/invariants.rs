@@ -41,9 +41,10 @@ pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp
             format!("{under_way} calls of {} are under way", gate.name),
         );
     }
+    let its_time = gate.time(&stage.clock);
     // What had its permit by then may still leave, and a node that stood still meanwhile has timers that go before time.
-    let knows = now > gate.told_at() + LEASE_MARGIN && gate.still_until() < gate.told_at();
-    if gate.told_to_wait_until() > now && knows {
+    let knows = its_time > gate.told_at() + LEASE_MARGIN && !gate.stood_still_since(gate.told_at());
+    if gate.told_to_wait_until() > its_time && knows {
         let until = gate.told_to_wait_until();
         stage.violate(
             "a pause that the network asks for is kept",
@@ -90,7 +91,7 @@ pub fn a_create_call_leaves(stage: &Arc<Stage>, gate: &Gate, account: &AccountId
             format!("{who} of {}, lease of {:?}", gate.name, row.owner),
         );
     }
-    if row.expires < now + LEASE_MARGIN {
+    if row.expires < gate.time(&stage.clock) + LEASE_MARGIN {
         stage.violate(
             "no create call leaves with less than five seconds of lease",
             format!("{who}, until {}", row.expires),
@@ -126,7 +127,7 @@ pub fn batches_are_claimed(stage: &Arc<Stage>, gate: &Gate, what: &Claim, claime
 pub fn a_command_is_durable(stage: &Arc<Stage>, batch: &BatchId, wish: &Wish) {
     let mut record = stage.record();
     *record.counts.commands.entry(wish.kind().as_str()).or_default() += 1;
-    record.wishes.insert((batch.clone(), wish.kind().as_str()));
+    *record.wishes.entry((batch.clone(), wish.kind().as_str())).or_default() += 1;
 }
 
 /// While nothing goes wrong a batch at work is always at something: an awaited answer, a look, a wait of a minute or two.

@@ -121,6 +121,8 @@ impl Post {
 pub struct Answered {
     pub post: PostId,
     pub asked_at: Timestamp,
+    /// The same instant by the clock of the node that asked.
+    pub asked_at_its_time: Timestamp,
     pub answered_at: Timestamp,
     pub reading: Reading,
 }

@@ -7,7 +7,6 @@ mod course;
 mod posting;
 
 use std::{
-    future,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -127,7 +126,7 @@ impl SimulatedNetwork {
             Some(Fault::CrashBeforeAnswer) => {
                 tokio::time::sleep(takes / 2).await;
                 stage.kill(gate, &format!("between {kind:?} {about} and its answer"));
-                future::pending::<()>().await;
+                gate.pass(&stage.clock).await;
             }
             Some(Fault::CrashAfterAnswer) => {
                 let (stage, gate, about) = (stage.clone(), gate.clone(), about.to_owned());
@@ -151,7 +150,7 @@ impl SimulatedNetwork {
             ..
         }) = &result
         {
-            gate.is_told_to_wait(stage.now(), *until);
+            gate.is_told_to_wait(gate.time(&stage.clock), *until);
         }
         self.tell(|| match &result {
             Ok(answer) => format!("{kind:?} {about} -> {answer:?}"),
@@ -196,7 +195,7 @@ impl Provider for SimulatedNetwork {
         if let Some(of) = of {
             self.stage.is_at_work(&of.batch);
         }
-        let asked_at = self.stage.now();
+        let (asked_at, asked_at_its_time) = (self.stage.now(), self.gate.time(&self.stage.clock));
         let mut seen = None;
         let act = |at: Timestamp| {
             let reading = self.stage.ledger().reading(&post.id, at);
@@ -208,6 +207,7 @@ impl Provider for SimulatedNetwork {
             let answered = Answered {
                 post: post.id.clone(),
                 asked_at,
+                asked_at_its_time,
                 answered_at: self.stage.now(),
                 reading,
             };

@@ -32,6 +32,8 @@ pub struct Gate {
     pub node: usize,
     /// Who it is in leases.
     pub name: NodeId,
+    /// By how many milliseconds its clock is ahead.
+    skew: i64,
     /// Calls to the network, but for probes.
     pub calls_under_way: AtomicUsize,
     dead: AtomicBool,
@@ -43,10 +45,11 @@ pub struct Gate {
 
 impl Gate {
     /// Open.
-    pub fn new(node: usize, life: u32) -> Arc<Self> {
+    pub fn new(node: usize, life: u32, skew: i64) -> Arc<Self> {
         Arc::new(Self {
             node,
             name: NodeId::from(format!("n{}.{life}", node + 1)),
+            skew,
             calls_under_way: AtomicUsize::new(0),
             dead: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
@@ -104,6 +107,17 @@ impl Gate {
         Timestamp::from_millis(self.still_until.load(Ordering::Relaxed))
     }
 
+    /// Whether it stood still at or after this instant of its time.
+    pub fn stood_still_since(&self, instant: Timestamp) -> bool {
+        self.still_until().as_millis() + self.skew >= instant.as_millis()
+    }
+
+    /// The time as the node sees it.
+    pub fn time(&self, clock: &TokioClock) -> Timestamp {
+        let now = clock.now().max(self.still_until());
+        Timestamp::from_millis(now.as_millis() + self.skew)
+    }
+
     /// Waits until it is open; for ever if it is closed for ever.
     pub async fn pass(&self, clock: &TokioClock) {
         loop {
@@ -127,7 +141,7 @@ struct NodeClock {
 
 impl Clock for NodeClock {
     fn now(&self) -> Timestamp {
-        self.clock.now().max(self.gate.still_until())
+        self.gate.time(&self.clock)
     }
 }
 

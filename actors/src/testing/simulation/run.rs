@@ -153,7 +153,7 @@ impl Run {
 
     fn begin_life(&mut self, node: usize) {
         self.lives[node] += 1;
-        let gate = Gate::new(node, self.lives[node]);
+        let gate = Gate::new(node, self.lives[node], self.stage.scenario.skews[node]);
         if self.nodes.len() == 1 {
             self.stage.rows.release_dead_leases();
         }

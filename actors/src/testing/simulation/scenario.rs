@@ -8,9 +8,12 @@ mod rolling;
 
 use std::time::Duration;
 
-use self::rolling::{batches, habits, happenings, network_faults, spells, store_faults};
+use self::rolling::{batches, habits, happenings, is_storm, network_faults, skews, spells, store_faults};
 use super::dice::Dice;
 use crate::{context::Rules, model::AccountId, schedule::SlotRule, testing::NewBatch};
+
+/// By how much a node's clock differs from the true time at most: two of them by less than what a lease must have left.
+pub const MAX_SKEW: Duration = Duration::from_secs(2);
 
 /// How often a call goes wrong, in a thousand calls.
 #[derive(Clone, Debug, Default)]
@@ -135,6 +138,8 @@ pub struct Scenario {
     pub max_in_flight: usize,
     /// How many daemons share the store.
     pub nodes: usize,
+    /// By how many milliseconds their clocks are ahead.
+    pub skews: Vec<i64>,
     pub batches: Vec<NewBatch>,
     pub store: StoreFaults,
     pub network: NetworkFaults,
@@ -166,13 +171,15 @@ impl Scenario {
         let nodes = dice.pick(&[1, 2, 2]);
         let calm_after = dice.millis(20_000, if granularity == 0 { 150_000 } else { 400_000 });
         let happenings = happenings(dice, batches.len(), nodes, calm_after);
+        let storm = is_storm(dice);
         Self {
             seed,
             max_in_flight: dice.pick(&[1, 2, 5, 5]),
+            skews: skews(dice, nodes),
             nodes,
-            store: store_faults(dice),
-            network: network_faults(dice),
-            habits: habits(dice),
+            store: store_faults(dice, storm),
+            network: network_faults(dice, storm),
+            habits: habits(dice, storm),
             spells: spells(dice, calm_after),
             happenings,
             batches,

@@ -95,8 +95,8 @@ pub struct Record {
     pub at_work: BTreeMap<BatchId, Timestamp>,
     /// Who had each batch last.
     pub owners: BTreeMap<BatchId, NodeId>,
-    /// What people wished, ever.
-    pub wishes: BTreeSet<(BatchId, &'static str)>,
+    /// What people wished, and how often.
+    pub wishes: BTreeMap<(BatchId, &'static str), u32>,
 }
 
 /// A process that ended, and what of: it is buried by the run.
@@ -202,6 +202,15 @@ impl Stage {
         let submitted = self.scenario.batches.iter().find(|new| new.id == batch.as_str());
         let speed = submitted.map_or(Speed::Fast, |new| new.speed);
         self.scenario.rules.timeouts.of(speed)
+    }
+
+    /// How often people wished this of the batch.
+    pub fn wishes(&self, batch: &BatchId, wish: &'static str) -> u32 {
+        self.record()
+            .wishes
+            .get(&(batch.clone(), wish))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Something is done about this batch.

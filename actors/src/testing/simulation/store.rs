@@ -5,7 +5,6 @@
 
 use std::{
     collections::HashSet,
-    future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -129,7 +128,7 @@ impl SimulatedStore {
             Fate::PanicAfter => self.panic(what),
             Fate::CrashBeforeAnswer => {
                 stage.kill(gate, &format!("between {what} and its answer"));
-                future::pending::<()>().await;
+                gate.pass(&stage.clock).await;
             }
             Fate::CrashAfterAnswer => {
                 let (stage, gate, what) = (stage.clone(), gate.clone(), what.to_owned());

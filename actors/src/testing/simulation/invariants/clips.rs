@@ -11,6 +11,7 @@ use crate::{
         RowView,
         simulation::{
             ledger::{Attempt, Ledger, Post},
+            scenario::MAX_SKEW,
             stage::Stage,
         },
     },
@@ -31,7 +32,7 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
     let is_final = match before.status {
         ClipStatus::Published | ClipStatus::Cancelled => after.status != before.status,
         ClipStatus::Failed => {
-            let reopened = stage.record().wishes.contains(&(row.batch.id.clone(), "retry-failed"));
+            let reopened = stage.wishes(&row.batch.id, "retry-failed") > 0;
             after.status != before.status && !(late && after.status == ClipStatus::Published) && !reopened
         }
         ClipStatus::Pending
@@ -42,6 +43,9 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
         | ClipStatus::Uncertain
         | ClipStatus::Held => false,
     };
+    if after.status == ClipStatus::Held && after.error.is_none() {
+        stage.violate("what is held says why", &who);
+    }
     if is_final {
         stage.violate("the first final word counts", &who);
     }
@@ -85,10 +89,9 @@ fn timed_out_too_soon(stage: &Stage, ledger: &Ledger, clip: &Clip, row: &RowView
         return Some(("a timeout needs a last answered look", "there is no post".into()));
     };
     let due = slot + stage.timeout_of(&row.batch.id);
-    let last = ledger
-        .looks
-        .iter()
-        .any(|look| look.post == post.id && look.asked_at >= due && matches!(look.reading, Reading::Pending(_)));
+    let last = ledger.looks.iter().any(|look| {
+        look.post == post.id && look.asked_at_its_time >= due && matches!(look.reading, Reading::Pending(_))
+    });
     (!last).then(|| ("a timeout needs a last answered look", format!("none since {due}")))
 }
 
@@ -97,7 +100,7 @@ fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &C
     let now = stage.now();
     let key = (row.batch.id.clone(), clip.index);
     let unclear_list = ledger.listings.get(&key).is_some_and(|listed| {
-        !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now))
+        !listed.complete || (!listed.shows_published && clip.slot().is_none_or(|slot| slot <= now + MAX_SKEW))
     });
     let changed_by_hand = ledger
         .of(&key.0, clip.index)

@@ -8,12 +8,12 @@ use crate::{
     events::Event,
     limiter::CREDENTIAL_CHECK,
     model::{BatchStatus, Clip, ClipStatus, NodeId, OnFailure, PostRef, Timestamp, Totals, code},
-    ports::{AttemptVerdict, Reading},
+    ports::{AttemptVerdict, FailureKind, Reading},
     schedule::{LATE_LOOKS, probe_backoff},
     testing::{
         RowView,
         simulation::{
-            ledger::{Ledger, Post},
+            ledger::{Fate, Ledger, Post},
             node::Gate,
             scenario::Trouble,
             stage::Stage,
@@ -31,10 +31,14 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
                 format!("{batch} is {}: {why}", row.batch.status),
             );
         }
+        let asked = stage.wishes(&batch, "retry-failed") + stage.wishes(&batch, "resolve");
         for clip in &row.clips {
             let held = u64::from(clip.status == ClipStatus::Held);
             let broken = differs_from_the_ledger(stage, &stage.ledger(), clip, &row);
             stage.record().counts.held += held;
+            if let Some(why) = sent_too_often(&stage.ledger(), clip, &row, asked) {
+                stage.violate("retries are counted", format!("{batch}#{}: {why}", clip.index));
+            }
             if let Some(why) = attempt_differs(stage, clip, &row) {
                 stage.violate(
                     "every attempt's row says how it ended",
@@ -88,14 +92,14 @@ fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
     let right = match batch.status {
         BatchStatus::Completed => row.clips.iter().all(|clip| clip.status.is_terminal()),
         BatchStatus::Cancelled => {
-            let wished = stage.record().wishes.contains(&(batch.id.clone(), "cancel"));
+            let wished = stage.wishes(&batch.id, "cancel") > 0;
             wished && batch.completed_at.is_some() && row.clips.iter().all(settled)
         }
         BatchStatus::Failed => batch.on_failure == OnFailure::Stop && stopped,
         BatchStatus::Paused => match reason {
             Some(code::CLIP_HELD) => any(ClipStatus::Held),
             Some(code::CLIP_FAILED) => batch.on_failure == OnFailure::Hold && stopped,
-            Some(code::PAUSED) => stage.record().wishes.contains(&(batch.id.clone(), "pause")),
+            Some(code::PAUSED) => stage.wishes(&batch.id, "pause") > 0,
             Some(code::BATCH_KEEPS_FAILING) => batch.restarts > stage.scenario.rules.max_restarts,
             Some(_) | None => false,
         },
@@ -163,6 +167,18 @@ fn could_not_be_seen_going_live(ledger: &Ledger, post: &Post, clip: &Clip) -> bo
     let last = looks.map(|look| look.asked_at).max();
     let went_live_later = last.is_some_and(|last| post.live_at().is_some_and(|at| at > last));
     all_done && !seen && (went_live_later || post.gone_at.is_some())
+}
+
+/// Each time that a person asks for another try, the batch's retries are there anew. What a lost connection made fail is
+/// none of them.
+fn sent_too_often(ledger: &Ledger, clip: &Clip, row: &RowView, asked: u32) -> Option<String> {
+    let counts = |post: &&Post| match &post.fate {
+        Fate::Fails(_, failure) => failure.kind != FailureKind::Connection,
+        Fate::GoesLive(_) | Fate::Stuck => true,
+    };
+    let made = ledger.of(&row.batch.id, clip.index).filter(counts).count() as u32;
+    let allowed = (1 + row.batch.max_retries) * (1 + asked);
+    (made > allowed).then(|| format!("{made} posts of {allowed}"))
 }
 
 /// The ledger answers why it is believed that a clip is where it is.

@@ -119,7 +119,8 @@ impl SimulatedNetwork {
             Some(Fault::Rejected) => (false, Some(error(Verdict::Rejected, false, "REJECTED"))),
             Some(Fault::Throttled) => {
                 let wait = trouble.map_or_else(|| dice.millis(0, 40_000), |(_, left)| left);
-                let until = schedule::throttled_until(now, (!dice.chance(100)).then_some(wait));
+                let until =
+                    schedule::throttled_until(self.gate.time(&self.stage.clock), (!dice.chance(100)).then_some(wait));
                 (false, Some(error(Verdict::Throttled(until), false, "RATE_LIMITED")))
             }
             Some(Fault::Unauthorized) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Habits, Happening, NetworkFaults, Spell, StoreFaults, Trouble};
+use super::{Habits, Happening, MAX_SKEW, NetworkFaults, Spell, StoreFaults, Trouble};
 use crate::{
     model::{OnFailure, Speed},
     testing::{NewBatch, simulation::dice::Dice},
@@ -11,9 +11,26 @@ use crate::{
 const BATCHES: [&str; 4] = ["a", "b", "c", "d"];
 const ACCOUNTS: [&str; 2] = ["77", "88"];
 
+/// By how many milliseconds the clocks of the nodes are ahead.
+pub(super) fn skews(dice: &mut Dice, nodes: usize) -> Vec<i64> {
+    let most = if dice.chance(300) {
+        MAX_SKEW.as_millis() as u64
+    } else {
+        0
+    };
+    (0..nodes)
+        .map(|_| dice.within(0, 2 * most) as i64 - most as i64)
+        .collect()
+}
+
+/// In a few runs nearly everything goes wrong.
+pub(super) fn is_storm(dice: &mut Dice) -> bool {
+    dice.chance(60)
+}
+
 /// Off in most runs; in the others up to `most` in a thousand.
-fn sometimes(dice: &mut Dice, runs_per_mille: u32, most: u32) -> u32 {
-    if dice.chance(runs_per_mille) {
+fn sometimes(dice: &mut Dice, storm: bool, runs_per_mille: u32, most: u32) -> u32 {
+    if dice.chance(if storm { 700 } else { runs_per_mille }) {
         dice.within(1, u64::from(most)) as u32
     } else {
         0
@@ -40,50 +57,50 @@ pub(super) fn batches(dice: &mut Dice) -> Vec<NewBatch> {
     batches
 }
 
-pub(super) fn store_faults(dice: &mut Dice) -> StoreFaults {
+pub(super) fn store_faults(dice: &mut Dice, storm: bool) -> StoreFaults {
     StoreFaults {
-        slow: sometimes(dice, 250, 60),
-        unavailable: sometimes(dice, 200, 60),
-        lost_answer: sometimes(dice, 200, 60),
-        crash_before_answer: sometimes(dice, 250, 25),
-        crash_after_answer: sometimes(dice, 200, 25),
-        panic: sometimes(dice, 200, 40),
+        slow: sometimes(dice, storm, 250, 60),
+        unavailable: sometimes(dice, storm, 200, 60),
+        lost_answer: sometimes(dice, storm, 200, 60),
+        crash_before_answer: sometimes(dice, storm, 250, 25),
+        crash_after_answer: sometimes(dice, storm, 200, 25),
+        panic: sometimes(dice, storm, 200, 40),
     }
 }
 
-pub(super) fn network_faults(dice: &mut Dice) -> NetworkFaults {
+pub(super) fn network_faults(dice: &mut Dice, storm: bool) -> NetworkFaults {
     NetworkFaults {
-        slow: sometimes(dice, 300, 150),
-        unreachable: sometimes(dice, 200, 80),
-        unavailable: sometimes(dice, 200, 80),
-        lost_before: sometimes(dice, 250, 250),
-        lost_after: sometimes(dice, 300, 300),
-        unreadable: sometimes(dice, 150, 80),
-        rejected: sometimes(dice, 100, 60),
-        throttled: sometimes(dice, 150, 60),
-        unauthorized: sometimes(dice, 100, 30),
-        forbidden: sometimes(dice, 100, 30),
-        crash_before_answer: sometimes(dice, 250, 60),
-        crash_after_answer: sometimes(dice, 200, 60),
-        panic: sometimes(dice, 200, 80),
+        slow: sometimes(dice, storm, 300, 150),
+        unreachable: sometimes(dice, storm, 200, 80),
+        unavailable: sometimes(dice, storm, 200, 80),
+        lost_before: sometimes(dice, storm, 250, 250),
+        lost_after: sometimes(dice, storm, 300, 300),
+        unreadable: sometimes(dice, storm, 150, 80),
+        rejected: sometimes(dice, storm, 100, 60),
+        throttled: sometimes(dice, storm, 150, 60),
+        unauthorized: sometimes(dice, storm, 100, 30),
+        forbidden: sometimes(dice, storm, 100, 30),
+        crash_before_answer: sometimes(dice, storm, 250, 60),
+        crash_after_answer: sometimes(dice, storm, 200, 60),
+        panic: sometimes(dice, storm, 200, 80),
     }
 }
 
-pub(super) fn habits(dice: &mut Dice) -> Habits {
+pub(super) fn habits(dice: &mut Dice, storm: bool) -> Habits {
     Habits {
         list_lag: dice.mostly_short(15),
         visible_lag: dice.mostly_short(50),
-        hidden: sometimes(dice, 80, 200),
+        hidden: sometimes(dice, storm, 80, 200),
         lists_published: !dice.chance(200),
         configured: dice.chance(500),
         has_uuid: !dice.chance(150),
         copies_media: dice.chance(300),
-        renames_media: sometimes(dice, 80, 300),
-        incomplete: sometimes(dice, 80, 300),
-        fails: sometimes(dice, 300, 300),
-        at_the_timeout: sometimes(dice, 250, 400),
-        late: sometimes(dice, 150, 250),
-        stuck: sometimes(dice, 100, 200),
+        renames_media: sometimes(dice, storm, 80, 300),
+        incomplete: sometimes(dice, storm, 80, 300),
+        fails: sometimes(dice, storm, 300, 300),
+        at_the_timeout: sometimes(dice, storm, 250, 400),
+        late: sometimes(dice, storm, 150, 250),
+        stuck: sometimes(dice, storm, 100, 200),
     }
 }
 
