@@ -93,6 +93,11 @@ impl Committer {
                 self.queue.close();
                 closing.push(reply);
             }
+            for op in ops.extract_if(.., |op| matches!(op, Op::GiveBack(_))) {
+                if let Op::GiveBack(leases) = op {
+                    self.orphans.extend(leases);
+                }
+            }
             match (steps, self.conn.take()) {
                 (Some(steps), Some(conn)) if self.orphans.is_empty() => self.write_steps(conn, ops, steps).await,
                 (_, conn) => {
@@ -113,23 +118,15 @@ impl Committer {
 
     /// Waits for work and takes all of it that fits into one transaction, in the order of arrival.
     async fn next_drain(&mut self) -> Option<(Vec<Op>, Option<Steps>)> {
-        if self.gathering.is_empty() && self.orphans.is_empty() {
-            let op = self.queue.recv().await?;
-            self.gather(op);
+        if self.gathering.is_empty() {
+            self.gathering.add(self.queue.recv().await?);
         }
         while self.gathering.has_room()
             && let Ok(op) = self.queue.try_recv()
         {
-            self.gather(op);
+            self.gathering.add(op);
         }
         Some(self.gathering.take())
-    }
-
-    fn gather(&mut self, op: Op) {
-        match op {
-            Op::GiveBack(leases) => self.orphans.extend(leases),
-            op => self.gathering.add(op),
-        }
     }
 
     /// Writes a drain of steps and gathers the next one meanwhile; if they do not go together, they go the long way.
@@ -140,10 +137,7 @@ impl Committer {
                 tokio::select! {
                     biased;
                     end = &mut writing => break end,
-                    Some(op) = self.queue.recv(), if self.gathering.has_room() => match op {
-                        Op::GiveBack(leases) => self.orphans.extend(leases),
-                        op => self.gathering.add(op),
-                    },
+                    Some(op) = self.queue.recv(), if self.gathering.has_room() => self.gathering.add(op),
                 }
             }
         };
