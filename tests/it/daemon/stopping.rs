@@ -76,6 +76,17 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
     stage.clear().await;
 }
 
+/// The next daemon finds the first create call, which had no end, and publishes both clips once.
+async fn the_cut_call_is_found(stage: Stage, id: &str, settle_seconds: &str) {
+    stage.faults(json!({"create_delay_ms": 0}));
+    let stage = stage.set("STORYCLIP_FIND_SETTLE_SECONDS", settle_seconds);
+    let next = stage.start().await;
+    ledger::all_published(&stage.sandbox, &next.api.finished(id).await);
+    assert_eq!(stage.creates(), 2, "the call that was cut off is found");
+    next.stop().await;
+    stage.clear().await;
+}
+
 #[tokio::test]
 async fn a_second_signal_ends_the_process_at_once_and_not_with_zero() {
     let stage = Stage::new(json!({"create_delay_ms": 4_000, "confirm_ms": 20})).await;
@@ -91,13 +102,7 @@ async fn a_second_signal_ends_the_process_at_once_and_not_with_zero() {
     let log = daemon.process.log();
     assert!(log.contains("SIGTERM came again"), "{log}");
 
-    stage.faults(json!({"create_delay_ms": 0}));
-    let stage = stage.set("STORYCLIP_FIND_SETTLE_SECONDS", "5");
-    let next = stage.start().await;
-    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
-    assert_eq!(stage.creates(), 2, "the call that was cut off is found");
-    next.stop().await;
-    stage.clear().await;
+    the_cut_call_is_found(stage, &id, "5").await;
 }
 
 #[tokio::test]
@@ -117,13 +122,7 @@ async fn a_call_that_takes_longer_than_the_grace_is_found_at_the_next_start() {
     );
     assert!(daemon.process.log().contains("took longer than the grace"));
 
-    stage.faults(json!({"create_delay_ms": 0}));
-    let stage = stage.set("STORYCLIP_FIND_SETTLE_SECONDS", "4");
-    let next = stage.start().await;
-    ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
-    assert_eq!(stage.creates(), 2, "the call that was cut off is found");
-    next.stop().await;
-    stage.clear().await;
+    the_cut_call_is_found(stage, &id, "4").await;
 }
 
 #[tokio::test]
