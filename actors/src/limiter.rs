@@ -102,6 +102,16 @@ impl Drop for Permit {
 }
 
 impl State {
+    /// Whether calls of the token may begin at present.
+    fn is_open(&self, inner: &Inner) -> bool {
+        self.gates.token_open() && !inner.hold.is_on()
+    }
+
+    /// Whether calls of this account may.
+    fn is_open_to(&self, account: &AccountId, inner: &Inner) -> bool {
+        self.is_open(inner) && self.gates.brand_open(account)
+    }
+
     /// Whether the number of calls under way allows one more of this priority.
     fn has_place(&self, priority: Priority, max: usize) -> bool {
         self.in_flight < max && (priority != Priority::Prepare || self.preparing < max.div_ceil(2))
@@ -135,7 +145,7 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
 
 /// Gives free places to those who wait and may go. A waiter that went away gives its permit back unused.
 fn serve(inner: &Arc<Inner>, state: &mut State) {
-    while state.in_flight < inner.max_in_flight && state.gates.token_open() && !inner.hold.is_on() {
+    while state.in_flight < inner.max_in_flight && state.is_open(inner) {
         let may_prepare = state.has_place(Priority::Prepare, inner.max_in_flight);
         let gates = &state.gates;
         let may_go = |waiter: &Waiter| {
@@ -179,14 +189,9 @@ impl Limiter {
     pub fn try_acquire(&self, account: &AccountId, priority: Priority) -> Option<Permit> {
         let mut state = lock(&self.0);
         let free = state.has_place(priority, self.0.max_in_flight)
-            && state.gates.token_open()
-            && state.gates.brand_open(account)
-            && !self.0.hold.is_on()
+            && state.is_open_to(account, &self.0)
             && !state.queue.waits(priority);
-        if !free {
-            return None;
-        }
-        Some(state.enter(&self.0, priority))
+        free.then(|| state.enter(&self.0, priority))
     }
 
     /// Waits for a permit, through outages and refused credentials if need be. Not for creates: they enter with a

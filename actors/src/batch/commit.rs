@@ -134,11 +134,11 @@ impl Run {
 
     #[cfg(feature = "without-intent")]
     fn send_before_it_is_durable(&mut self) {
-        if let Some((call, permit)) = self.draft.create.take()
+        if let Some((call, reservation)) = self.draft.create.take()
             && let Some(clip) = self.clips.get(call.clip as usize - 1)
             && let (Some(request), Some(intent)) = (clip.request.clone(), clip.intent_at)
         {
-            let create = PublisherMessage::Create(call, request, intent, permit);
+            let create = PublisherMessage::Create(call, request, intent, reservation);
             self.children.ask_publisher(create);
         }
     }

@@ -36,10 +36,10 @@ impl Drop for Reservation {
 
 impl State {
     /// Whether one more intent may be stated: there is a place for its call, or soon will be. It must not grow old waiting.
-    pub(super) fn may_intend(&self, max: usize) -> bool {
-        let free = max.saturating_sub(self.in_flight);
+    fn may_intend(&self, inner: &Inner) -> bool {
+        let free = inner.max_in_flight.saturating_sub(self.in_flight);
         let waiting = self.reserved + self.queue.length(Priority::Create);
-        waiting < free + self.ahead && self.gates.token_open()
+        waiting < free + self.ahead && self.is_open(inner)
     }
 
     fn reserve(&mut self, inner: &Arc<Inner>) -> Reservation {
@@ -50,7 +50,7 @@ impl State {
 
 /// Gives those who are due the right to state their intents.
 pub(super) fn serve_due(inner: &Arc<Inner>, state: &mut State) {
-    while !inner.hold.is_on() && state.may_intend(inner.max_in_flight) {
+    while state.may_intend(inner) {
         let gates = &state.gates;
         let Some(Intending { go, .. }) = state.due.next(|account| gates.brand_open(account)) else {
             return;
@@ -67,10 +67,7 @@ impl Limiter {
     /// A reservation if there is one at once and nobody else waits for it.
     pub fn try_reserve(&self, account: &AccountId) -> Option<Reservation> {
         let mut state = lock(&self.0);
-        let free = !self.0.hold.is_on()
-            && state.may_intend(self.0.max_in_flight)
-            && state.gates.brand_open(account)
-            && state.due.is_empty();
+        let free = state.may_intend(&self.0) && state.gates.brand_open(account) && state.due.is_empty();
         free.then(|| state.reserve(&self.0))
     }
 
@@ -104,7 +101,7 @@ impl Reservation {
         let gone = {
             let mut state = lock(&inner);
             state.reserved -= 1;
-            let open = state.gates.token_open() && state.gates.brand_open(account) && !inner.hold.is_on();
+            let open = state.is_open_to(account, &inner);
             if open && state.has_place(Priority::Create, inner.max_in_flight) && !state.queue.waits(Priority::Create) {
                 let permit = state.enter(&inner, Priority::Create);
                 serve(&inner, &mut state);
