@@ -115,14 +115,12 @@ pub async fn write(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Resul
     Ok(())
 }
 
-/// Whether no attempt of this change is written twice, and each write is an intent or an outcome.
+/// Whether no attempt of this change is written twice.
 pub fn in_one_round(change: &Change) -> bool {
-    let plain = |write: &AttemptWrite| Part::of(write) != Part::Mixed;
-    of_round(&change.attempts, 1, key).next().is_none() && change.attempts.iter().all(plain)
+    of_round(&change.attempts, 1, key).next().is_none()
 }
 
 /// What a write is about.
-#[derive(PartialEq, Eq)]
 enum Part {
     Intent,
     Post,
@@ -132,16 +130,18 @@ enum Part {
 
 impl Part {
     fn of(write: &AttemptWrite) -> Self {
-        let outcome = write.outcome_at.is_some() || write.verdict.is_some() || write.permalink.is_some();
-        match (
-            write.request.is_some() && write.intent_at.is_some(),
-            write.post.is_some(),
-            outcome,
-        ) {
-            (true, false, false) => Self::Intent,
-            (false, true, _) if write.request.is_none() && write.intent_at.is_none() => Self::Post,
-            (false, false, _) if write.request.is_none() && write.intent_at.is_none() => Self::Outcome,
-            _ => Self::Mixed,
+        let outcome = write.outcome_at.is_some()
+            || write.verdict.is_some()
+            || write.code.is_some()
+            || write.message.is_some()
+            || write.http_status.is_some()
+            || write.request_id.is_some()
+            || write.permalink.is_some();
+        match (write.request.is_some(), write.intent_at.is_some(), write.post.is_some()) {
+            (true, true, false) if !outcome => Self::Intent,
+            (false, false, true) => Self::Post,
+            (false, false, false) => Self::Outcome,
+            (true, _, _) | (_, true, _) => Self::Mixed,
         }
     }
 }
@@ -155,14 +155,15 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Adds a write of a change that goes into one round.
-    pub fn push(&mut self, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
+    /// Adds a write of a change that goes into one round; false if it is neither an intent nor an outcome.
+    pub fn push(&mut self, change: &Change, write: &AttemptWrite) -> bool {
         match Part::of(write) {
-            Part::Intent | Part::Mixed => push_intent(&mut self.intents, change, write)?,
+            Part::Intent => return push_intent(&mut self.intents, change, write).is_ok(),
             Part::Post => push_outcome(&mut self.posts, change, write),
             Part::Outcome => push_outcome(&mut self.outcomes, change, write),
+            Part::Mixed => return false,
         }
-        Ok(())
+        true
     }
 }
 

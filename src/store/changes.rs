@@ -96,13 +96,6 @@ pub fn changes(ops: &[Op]) -> impl Iterator<Item = (usize, &Change)> {
     })
 }
 
-/// The rows of [`HEADS`].
-fn head_rows(ops: &[Op]) -> Rows {
-    let mut rows = Rows::default();
-    changes(ops).for_each(|(_, change)| push_head(&mut rows, change));
-    rows
-}
-
 /// A row of [`HEADS`].
 pub fn push_head(rows: &mut Rows, change: &Change) {
     let head = &change.head;
@@ -133,7 +126,8 @@ pub fn push_lease(rows: &mut Rows, change: &Change) {
 
 /// Writes the batches' own rows under their epochs and gives the newest event number of each.
 pub async fn heads(conn: &mut AnyConnection, texts: &Texts, ops: &[Op]) -> Result<HashMap<String, i64>, Fault> {
-    let rows = head_rows(ops);
+    let mut rows = Rows::default();
+    changes(ops).for_each(|(_, change)| push_head(&mut rows, change));
     let mut newest = HashMap::new();
     for row in returning(conn, &texts.heads, rows).await? {
         let mut columns = Cursor::new(&row);

@@ -1,8 +1,9 @@
 //! The usual drain on SQLite, steps of batches and nothing else, as one insert into a view whose trigger does the rest:
 //! one trip to the connection's thread where the drain makes seven, and each trip costs as much as twenty rows.
 //!
-//! The committer gathers them and tries this way first. It says only whether all was committed: if anything is out of the ordinary (a guard
-//! that missed, a slot that is taken) nothing was, and the drain finds out whose it is. A death before its end leaves nothing.
+//! The committer gathers them and tries this way first. It says only whether all was committed: if anything is out of the
+//! ordinary (a guard that missed, a slot that is taken) nothing was, and the drain finds out whose it is. A death before its
+//! end leaves nothing.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -112,20 +113,19 @@ pub struct Steps {
 impl Steps {
     /// Adds a step; false, and all of them have to go the long way, if this one does not go the short one.
     pub fn add(&mut self, change: &Change) -> bool {
-        changes::in_one_round(change) && self.push(change).is_ok()
-    }
-
-    fn push(&mut self, change: &Change) -> Result<(), Fault> {
+        if !changes::in_one_round(change) {
+            return false;
+        }
         changes::push_head(&mut self.heads, change);
         changes::push_lease(&mut self.leases, change);
         for write in &change.clips {
             changes::push_clip(&mut self.clips, change, write);
         }
-        for write in &change.attempts {
-            self.attempts.push(change, write)?;
+        if !change.attempts.iter().all(|write| self.attempts.push(change, write)) {
+            return false;
         }
         if change.events.is_empty() {
-            return Ok(());
+            return true;
         }
         let count = change.events.len();
         let user = self.streams.entry((change.tenant.clone(), change.user.clone()));
@@ -142,7 +142,7 @@ impl Steps {
                 &change.at,
             ]);
         }
-        Ok(())
+        true
     }
 
     /// Writes and commits them: a statement outside a transaction is one.
