@@ -56,6 +56,10 @@ pub struct Config {
     pub api_keys: SecretString,
     /// `tenant_accounts`: the text as it was given.
     pub tenant_accounts: String,
+    /// `cors_origins`: the text as it was given.
+    pub cors_origins: String,
+    /// `requests_per_minute`.
+    pub requests_per_minute: u32,
     /// `metricool_url`: absolute, http or https, without a slash at the end.
     pub metricool_url: String,
     /// `metricool_user_token`; empty when not set.
@@ -130,6 +134,8 @@ impl Config {
             database_url: read.database_url("database_url")?,
             api_keys: read.secret("api_keys")?,
             tenant_accounts: read.text("tenant_accounts")?,
+            cors_origins: read.text("cors_origins")?,
+            requests_per_minute: read.small("requests_per_minute", 0..=1_000_000)?,
             metricool_url: read.http_url("metricool_url")?,
             metricool_user_token: read.secret("metricool_user_token")?,
             metricool_user_id: read.text("metricool_user_id")?,

@@ -27,7 +27,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
-    http::{self, AppState, Keys, TenantAccounts},
+    http::{self, AppState, CorsOrigins, Keys, RateLimit, TenantAccounts},
     providers::{
         self,
         metricool::{self, Metricool},
@@ -63,6 +63,8 @@ pub enum StartError {
     Keys(String),
     #[error("tenant_accounts: {0}")]
     Accounts(String),
+    #[error("cors_origins: {0}")]
+    Cors(String),
     #[error(transparent)]
     Metricool(#[from] metricool::OptionsError),
     #[error("HTTP client: {0}")]
@@ -82,7 +84,7 @@ pub struct Daemon {
     supervising: JoinHandle<()>,
     holding: JoinHandle<()>,
     close: watch::Sender<bool>,
-    server: JoinHandle<io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 /// Starts everything: when it returns, due batches are being claimed and the listener is served.
@@ -93,6 +95,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let address = listener.local_addr()?;
     let keys = Keys::parse(config.api_keys.expose_secret()).map_err(StartError::Keys)?;
     let accounts = TenantAccounts::parse(&config.tenant_accounts).map_err(StartError::Accounts)?;
+    let cors = CorsOrigins::parse(&config.cors_origins).map_err(StartError::Cors)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let hub = Arc::new(Hub::default());
     let options = Options {
@@ -141,6 +144,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         store: store.clone(),
         hub: hub.clone(),
         keys,
+        rate: RateLimit::new(config.requests_per_minute),
+        cors,
         accounts,
         control: Arc::new(ActorControl {
             supervisor: supervisor.clone(),
@@ -155,11 +160,11 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         metricool_configured,
     });
     let (close, mut closing) = watch::channel(false);
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+    let closing = async move {
         // A sender that is gone means the same as one that says so.
         let _: Result<_, _> = closing.wait_for(|closed| *closed).await;
-    });
-    let server = tokio::spawn(serving.into_future());
+    };
+    let server = tokio::spawn(http::serve(listener, app, http::HEAD_WITHIN, closing));
     let grace = config.shutdown_grace;
     Ok(Daemon {
         address,

@@ -10,18 +10,23 @@ mod batch;
 mod body;
 mod caller;
 mod command;
+mod cors;
 mod envelope;
 mod fields;
+mod head;
 mod health;
+mod json;
 mod keys;
 mod limits;
 mod metrics;
 mod problem;
 mod publish;
 mod query;
+mod rate;
 mod reconcile;
 mod resolve;
 mod retry_failed;
+mod serve;
 mod status;
 mod stream;
 mod view;
@@ -41,12 +46,19 @@ use storyclip_actors::{
     ports::Clock,
     schedule::{LookRule, Timeouts},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{
+    CompressionLevel,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
 
 pub use self::{
     accounts::TenantAccounts,
+    cors::CorsOrigins,
     keys::{Holder, Keys, Scope},
     problem::{FieldError, Problem},
+    rate::RateLimit,
+    serve::{HEAD_WITHIN, serve},
 };
 use crate::{store::Store, stream::Hub};
 
@@ -58,6 +70,10 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     /// Who may call.
     pub keys: Keys,
+    /// How many requests each of them may make.
+    pub rate: RateLimit,
+    /// Which web pages may call.
+    pub cors: CorsOrigins,
     /// Which brands a tenant may use.
     pub accounts: TenantAccounts,
     /// The supervisor's ear.
@@ -107,9 +123,16 @@ pub trait Readiness: Send + Sync + 'static {
 
 type App = State<Arc<AppState>>;
 
+/// Answers that are shorter, in bytes, are sent as they are.
+const COMPRESSED_FROM: u16 = 1_024;
+
 /// All routes.
 pub fn router(state: AppState) -> Router {
-    Router::new()
+    let cors = state.cors.layer();
+    let gzip = CompressionLayer::new()
+        .quality(CompressionLevel::Fastest)
+        .compress_when(SizeAbove::new(COMPRESSED_FROM));
+    let routes = Router::new()
         // publishing
         .route("/api/metricool/publish/stories", post(publish::stories))
         // reading
@@ -131,15 +154,21 @@ pub fn router(state: AppState) -> Router {
             "/api/metricool/batch/{batch_id}/clips/{index}/resolve",
             post(resolve::resolve),
         )
-        // live events
-        .route("/api/metricool/stream", get(stream::open))
         // operating
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .layer(gzip)
+        // live events: after the compression, which would hold messages back
+        .route("/api/metricool/stream", get(stream::open))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
-        .layer(CatchPanicLayer::custom(envelope::panicked))
+        .layer(CatchPanicLayer::custom(envelope::panicked));
+    let routes = match cors {
+        Some(cors) => routes.layer(cors),
+        None => routes,
+    };
+    routes
         .layer(middleware::from_fn(envelope::around))
         .with_state(Arc::new(state))
 }

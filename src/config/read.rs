@@ -99,6 +99,11 @@ impl Reader {
         }
     }
 
+    pub(super) fn small(&mut self, key: &str, range: RangeInclusive<i64>) -> Result<u32, ConfigError> {
+        let count = self.count(key, range)?;
+        u32::try_from(count).map_err(|_| ConfigError::Defaults(key.into()))
+    }
+
     pub(super) fn seconds(&mut self, key: &str, range: RangeInclusive<f64>) -> Result<Duration, ConfigError> {
         match self.0.values.remove(key) {
             Some(Value::Float(seconds)) => self.duration(key, seconds, &range),

@@ -12,7 +12,11 @@ use axum::{
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
-use super::{limits, problem::Problem};
+use super::{
+    json::{self, Refused},
+    limits,
+    problem::Problem,
+};
 
 /// How long a client may take to send its body.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,7 +47,7 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
 /// The object in a body.
 ///
 /// # Errors
-/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column) or `INVALID_BODY`.
+/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column), `BODY_TOO_COMPLEX` or `INVALID_BODY`.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let bad = |code, error| Problem::new(StatusCode::BAD_REQUEST, code, error);
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -52,10 +56,14 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
             error.valid_up_to()
         ))
     })?;
-    match serde_json::from_str(text) {
+    match json::parse(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(bad("INVALID_BODY", "the body must be a JSON object")),
-        Err(error) => {
+        Err(Refused::TooMany) => {
+            let detail = format!("The body has more than {} values.", json::VALUES);
+            Err(bad("BODY_TOO_COMPLEX", "the body has too many values").detail(detail))
+        }
+        Err(Refused::Malformed(error)) => {
             let detail = format!("The body cannot be read as JSON: {error}.");
             Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(detail))
         }

@@ -11,8 +11,9 @@ use axum::{
 
 use super::{
     AppState,
-    keys::{Holder, Keys, Scope},
+    keys::{Holder, Scope},
     problem::Problem,
+    rate::Metered,
 };
 
 /// A request whose key was accepted.
@@ -46,8 +47,13 @@ impl Caller {
     /// Finds out who calls; `fallback` is a key that came another way and counts only if no header has one.
     ///
     /// # Errors
-    /// 401 `MISSING_API_KEY` or `INVALID_API_KEY`, 403 `TENANT_MISMATCH`.
-    pub fn identify(keys: &Keys, headers: &HeaderMap, fallback: Option<&str>) -> Result<Self, Problem> {
+    /// 401 `MISSING_API_KEY` or `INVALID_API_KEY`, 429 `RATE_LIMITED`, 403 `TENANT_MISMATCH`.
+    pub fn identify(
+        app: &AppState,
+        headers: &HeaderMap,
+        metered: &Metered,
+        fallback: Option<&str>,
+    ) -> Result<Self, Problem> {
         let presented = match presented(headers) {
             Some(key) => key,
             None => fallback.ok_or_else(|| {
@@ -55,9 +61,11 @@ impl Caller {
                     .detail("Send X-API-Key: sk_… or Authorization: Bearer sk_….")
             })?,
         };
-        let holder = keys
+        let now = app.clock.now();
+        let holder = (app.keys)
             .find(presented)
             .ok_or_else(|| unauthorized("INVALID_API_KEY", "this API key is not valid"))?;
+        app.rate.take(&holder.name, now, metered)?;
         let foreign = |tenant: &header::HeaderValue| tenant.as_bytes() != holder.tenant.as_str().as_bytes();
         if headers.get_all("x-tenant").iter().any(foreign) {
             return Err(Problem::new(
@@ -74,7 +82,8 @@ impl FromRequestParts<Arc<AppState>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<AppState>) -> Result<Self, Problem> {
-        Self::identify(&app.keys, &parts.headers, None)
+        let Ok(metered) = Metered::from_request_parts(parts, app).await;
+        Self::identify(app, &parts.headers, &metered, None)
     }
 }
 

@@ -102,7 +102,7 @@ pub(super) async fn ask(app: &Arc<AppState>, caller: &Caller, id: &BatchId, wish
     let telling = tokio::spawn(async move {
         let at = daemon.clock.now();
         let stored = daemon.store.command(&batch, &wish, &requested_by, at).await?;
-        tracing::info!(batch.id = %batch, requested_by, ?wish, "command requested");
+        tracing::info!(batch.id = %batch, %requested_by, ?wish, "command requested");
         Ok::<_, StoreError>((stored, daemon.control.command(&batch).await))
     });
     let told = telling

@@ -14,28 +14,36 @@ use axum::{
 use rand::Rng;
 use tracing::Instrument;
 
-use super::problem::Problem;
+use super::{head, problem::Problem, rate::Metered};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// Passes the request on and finishes whatever comes back.
-pub async fn around(request: Request, next: Next) -> Response {
+pub async fn around(mut request: Request, next: Next) -> Response {
     let id = request_id(request.headers());
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", request.id = id.to_str().unwrap_or_default());
+    let span = tracing::info_span!(
+        "request",
+        request.id = id.to_str().unwrap_or_default(),
+        trace.id = head::trace_id(request.headers())
+    );
     let began = Instant::now();
+    let metered = Metered::default();
 
-    let mut response = next.run(request).instrument(span.clone()).await;
-    if let Some(problem) = problem_of(&response) {
-        let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.render(&path);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(header::ALLOW, allow);
+    let mut response = match head::check(&request) {
+        Ok(()) => {
+            request.extensions_mut().insert(metered.clone());
+            next.run(request).instrument(span.clone()).await
         }
+        Err(problem) => problem.into_response(),
+    };
+    if let Some(problem) = problem_of(&response) {
+        response = with_headers_of(response, problem.render(&path));
     }
     response.headers_mut().insert(REQUEST_ID, id);
+    metered.tell(response.headers_mut());
 
     let status = response.status().as_u16();
     let took = began.elapsed().as_millis() as u64;
@@ -76,6 +84,17 @@ fn problem_of(response: &Response) -> Option<Problem> {
         let status = response.status();
         (status.is_client_error() || status.is_server_error()).then(|| Problem::of_status(status))
     })
+}
+
+/// A rendered problem with what was said about the answer that it replaces: which methods there are, which pages may read it.
+fn with_headers_of(replaced: Response, mut rendered: Response) -> Response {
+    let of_the_body = [header::CONTENT_LENGTH, header::CONTENT_TYPE, header::TRANSFER_ENCODING];
+    for (name, value) in replaced.headers() {
+        if !of_the_body.contains(name) {
+            rendered.headers_mut().append(name, value.clone());
+        }
+    }
+    rendered
 }
 
 /// The client's id where it is one word of moderate length, else a new one.

@@ -2,7 +2,7 @@
 //!
 //! `STORYCLIP_API_KEYS` is parsed once at start; only SHA-256 hashes are kept. Every request asks [`Keys::find`].
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
 use sha2::{Digest, Sha256};
 use storyclip_actors::model::Tenant;
@@ -56,7 +56,7 @@ pub struct Holder {
     /// The tenant whose batches exist for it.
     pub tenant: Tenant,
     /// Names the key in records without giving it away: `key_` and the first eight digits of its hash.
-    pub name: String,
+    pub name: Arc<str>,
     scopes: BTreeSet<Scope>,
 }
 
@@ -109,7 +109,7 @@ impl Keys {
         let key = self.0.get(usize::try_from(found).ok()?)?;
         Some(Holder {
             tenant: key.tenant.clone(),
-            name: format!("key_{}", &hex(&key.hash)[..8]),
+            name: format!("key_{}", &hex(&key.hash)[..8]).into(),
             scopes: key.scopes.clone(),
         })
     }

@@ -121,6 +121,12 @@ impl Problem {
         self
     }
 
+    /// When the request may be made again, in seconds.
+    pub fn retry_after(mut self, seconds: i64) -> Self {
+        self.0.header = Some((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        self
+    }
+
     /// Writes the answer. `instance` is the request's path without its query, which may hold a key.
     pub fn render(&self, instance: &str) -> Response {
         let content = &self.0;

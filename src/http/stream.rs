@@ -12,14 +12,14 @@ use axum::{
 };
 use futures_util::stream;
 
-use super::{App, caller::Caller, keys::Scope, problem::Problem, query::Query};
+use super::{App, caller::Caller, keys::Scope, problem::Problem, query::Query, rate::Metered};
 use crate::stream::{OpenError, Subscription};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Subscribes and answers with a body that is pulled message by message.
-pub async fn open(State(app): App, query: Query, headers: HeaderMap) -> Result<Response, Problem> {
-    let caller = Caller::identify(&app.keys, &headers, query.get("apiKey")?)?;
+pub async fn open(State(app): App, query: Query, metered: Metered, headers: HeaderMap) -> Result<Response, Problem> {
+    let caller = Caller::identify(&app, &headers, &metered, query.get("apiKey")?)?;
     caller.need(Scope::Read)?;
     let last = last_event(&headers, &query)?;
     let now = app.clock.now();

@@ -73,6 +73,7 @@ impl Daemon {
                 format!("sqlite://{}", database(folder).display()),
             )
             .env("STORYCLIP_API_KEYS", format!("bench:{KEY}:publish+read"))
+            .env("STORYCLIP_REQUESTS_PER_MINUTE", "0")
             .env("STORYCLIP_METRICOOL_URL", stand_in)
             .env("METRICOOL_USER_TOKEN", "token")
             .env("METRICOOL_USER_ID", "1")

@@ -12,6 +12,7 @@ mod database;
 mod database_away;
 mod disk;
 mod experiment;
+mod hostile;
 mod kills;
 mod ledger;
 mod minutes;

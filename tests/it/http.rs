@@ -6,7 +6,9 @@
 mod auth;
 mod commanding;
 mod fields;
+mod hostile;
 mod idempotency;
+mod manners;
 mod metrics;
 mod publish;
 mod reading;

@@ -118,6 +118,13 @@ impl Process {
         self.log.lines.lock().unwrap().join("\n")
     }
 
+    /// The most memory that was ever resident, in KiB, as the kernel says.
+    pub fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
     /// kill -9: when it returns, the process is gone.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

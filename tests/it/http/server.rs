@@ -6,6 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
-    http::{AppState, Control, Keys, Readiness, Rules, TenantAccounts, router},
+    http::{AppState, Control, CorsOrigins, Keys, RateLimit, Readiness, Rules, TenantAccounts, router, serve},
     store::{Options, Store},
     stream::Hub,
 };
@@ -33,6 +34,9 @@ pub struct Setup {
     pub accounts: &'static str,
     pub ring: usize,
     pub configured: bool,
+    pub cors: &'static str,
+    pub per_minute: u32,
+    pub head_within: Duration,
 }
 
 impl Default for Setup {
@@ -42,6 +46,9 @@ impl Default for Setup {
             accounts: ACCOUNTS,
             ring: 32,
             configured: true,
+            cors: "",
+            per_minute: 0,
+            head_within: Duration::from_secs(60),
         }
     }
 }
@@ -164,6 +171,8 @@ impl Server {
             store: store.clone(),
             hub: hub.clone(),
             keys: Keys::parse(setup.keys).unwrap(),
+            rate: RateLimit::new(setup.per_minute),
+            cors: CorsOrigins::parse(setup.cors).unwrap(),
             accounts: TenantAccounts::parse(setup.accounts).unwrap(),
             control: notes.clone(),
             clock: clock.clone(),
@@ -173,7 +182,7 @@ impl Server {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let serving = tokio::spawn(serve(listener, app, setup.head_within, std::future::pending()));
         Self {
             url,
             store,

@@ -1,0 +1,82 @@
+//! The listener and its connections: HTTP/1.1 that waits only so long for a request's head and keeps only so much of it.
+//!
+//! The daemon spawns [`serve`]. A client that sends its head drop by drop costs one connection for a while and is closed;
+//! one whose head is too long is answered 431 and closed. If the process dies, clients connect again.
+
+use std::{io, pin::pin, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+
+/// How long a client may take to send a request's head, from the connection or from the answer before; a connection that
+/// is not used for so long is closed, too. Longer than most clients keep an unused connection.
+pub const HEAD_WITHIN: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's head that are read at most. `head` refuses less than this, with a problem that says so.
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Header lines that are parsed at most; `head` refuses less than this, too.
+const HEAD_LINES: usize = 128;
+
+/// Bytes of a connection that are buffered at most in each direction.
+const BUFFER: usize = 64 * 1024;
+
+/// Between two tries to accept when that is impossible, as when no file descriptor is left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Serves until `closing` is ready, then lets each request under way end and is done when the last one is.
+pub async fn serve(listener: TcpListener, app: Router, head_within: Duration, closing: impl Future<Output = ()>) {
+    let connections = GracefulShutdown::new();
+    let mut closing = pin!(closing);
+    loop {
+        let stream = tokio::select! {
+            biased;
+            () = &mut closing => break,
+            stream = accept(&listener) => stream,
+        };
+        tokio::spawn(converse(stream, app.clone(), head_within, connections.watcher()));
+    }
+    drop(listener);
+    connections.shutdown().await;
+}
+
+/// The next connection. One that broke before it was taken is passed over; where none can be taken, it waits.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        let error = match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => error,
+        };
+        use io::ErrorKind as Kind;
+        if matches!(
+            error.kind(),
+            Kind::ConnectionAborted | Kind::ConnectionReset | Kind::ConnectionRefused
+        ) {
+            continue;
+        }
+        tracing::warn!(%error, "no connection can be accepted");
+        tokio::time::sleep(ACCEPT_AGAIN).await;
+    }
+}
+
+async fn converse(stream: TcpStream, app: Router, head_within: Duration, watcher: Watcher) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection sends its small messages late");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_within)
+        .max_headers(HEAD_LINES)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended");
+    }
+}
