@@ -12,13 +12,16 @@ mod caller;
 mod command;
 mod cors;
 mod envelope;
+mod etag;
 mod fields;
 mod head;
 mod health;
+mod history;
 mod json;
 mod keys;
 mod limits;
 mod metrics;
+mod page;
 mod problem;
 mod publish;
 mod query;
@@ -141,6 +144,7 @@ pub fn router(state: AppState) -> Router {
         .route("/api/metricool/batch/{batch_id}/attempts", get(attempts::list))
         .route("/api/metricool/batches/active", get(active::list))
         .route("/api/metricool/batch/user-active", get(active::list))
+        .route("/api/metricool/history", get(history::list))
         .route("/api/metricool/reconcile/{batch_id}", get(reconcile::show))
         // commanding
         .route("/api/metricool/batch/{batch_id}/cancel", post(command::cancel))

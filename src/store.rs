@@ -17,6 +17,7 @@ mod fault;
 mod gathering;
 mod health;
 mod leases;
+mod lists;
 mod notes;
 mod op;
 mod open;
@@ -50,6 +51,7 @@ use health::Health;
 use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
+pub use lists::{Listed, Page, Past, Position};
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
 pub use view::{
@@ -72,6 +74,7 @@ struct Inner {
     queue: mpsc::UnboundedSender<Op>,
     readers: AnyPool,
     reads: reads::Texts,
+    lists: lists::Texts,
     snapshots: snapshots::Texts,
     counts: counts::Texts,
     health: Health,
@@ -98,6 +101,7 @@ impl Store {
             queue,
             readers,
             reads: reads::Texts::new(dialect),
+            lists: lists::Texts::new(),
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
             health,
@@ -214,20 +218,47 @@ impl Store {
         .await
     }
 
+    /// The newest number on a batch's stream and the instant of its last change: the version of all that is read of it.
+    pub async fn version(&self, tenant: &Tenant, id: &BatchId) -> Result<Option<(i64, Timestamp)>, StoreError> {
+        self.reading(async { reads::version(&mut *self.reader().await?, &self.0.reads, tenant, id).await })
+            .await
+    }
+
     /// Scheduled, processing and paused batches of a user, or of the whole tenant, newest first.
-    pub async fn active(&self, tenant: &Tenant, user: Option<&UserId>) -> Result<Vec<BatchView>, StoreError> {
+    pub async fn active(
+        &self,
+        tenant: &Tenant,
+        user: Option<&UserId>,
+        page: &Page<Position>,
+    ) -> Result<Listed<BatchView>, StoreError> {
         self.reading(async {
             let mut view = self.steady().await?;
-            let batches = reads::active(&mut view, &self.0.reads, tenant, user).await?;
+            let batches = lists::active(&mut view, &self.0.lists, tenant, user, page).await?;
             view.commit().await?;
             Ok(batches)
         })
         .await
     }
 
-    /// The ledger of a batch by clip and attempt; `None` when there is no such batch.
-    pub async fn attempts(&self, tenant: &Tenant, id: &BatchId) -> Result<Option<Vec<AttemptView>>, StoreError> {
-        self.reading(async { reads::attempts(&mut *self.reader().await?, &self.0.reads, tenant, id).await })
+    /// Batches that have ended, newest first and without their clips.
+    pub async fn past(
+        &self,
+        tenant: &Tenant,
+        wanted: &Past,
+        page: &Page<Position>,
+    ) -> Result<Listed<BatchView>, StoreError> {
+        self.reading(async { lists::past(&mut *self.reader().await?, &self.0.lists, tenant, wanted, page).await })
+            .await
+    }
+
+    /// The ledger of a batch by clip and attempt, a page beginning behind such a pair; `None` when there is no such batch.
+    pub async fn attempts(
+        &self,
+        tenant: &Tenant,
+        id: &BatchId,
+        page: &Page<(u32, u32)>,
+    ) -> Result<Option<Listed<AttemptView>>, StoreError> {
+        self.reading(async { reads::attempts(&mut *self.reader().await?, &self.0.reads, tenant, id, page).await })
             .await
     }
 

@@ -1,16 +1,29 @@
-//! `GET /api/metricool/batches/active?userId=` and its alias `batch/user-active`: what is under way.
+//! `GET /api/metricool/batches/active?userId=&limit=&cursor=` and its alias `batch/user-active`: what is under way.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Json, extract::State};
 use serde::Serialize;
 
-use super::{App, caller::Caller, keys::Scope, problem::Problem, query::Query, view::BatchBody};
+use super::{
+    App,
+    caller::Caller,
+    history::missing_user,
+    keys::Scope,
+    page::{self, List, MOST},
+    problem::Problem,
+    query::Query,
+    view::BatchBody,
+};
+
+const LIST: List = List("active");
 
 /// The answer.
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Active {
     success: bool,
     batches: Vec<BatchBody>,
     count: usize,
+    next_cursor: Option<String>,
 }
 
 /// The batches of a user, or, for scope `admin`, of the whole tenant.
@@ -18,16 +31,15 @@ pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<
     caller.need(Scope::Read)?;
     let user = query.user()?;
     if user.is_none() && !caller.may(Scope::Admin) {
-        return Err(
-            Problem::new(StatusCode::BAD_REQUEST, "MISSING_USER_ID", "userId is missing")
-                .detail("userId is missing; only a key with the scope admin may leave it away."),
-        );
+        return Err(missing_user());
     }
-    let batches = app.store.active(&caller.tenant, user.as_ref()).await?;
-    let batches: Vec<BatchBody> = batches.into_iter().map(BatchBody::from).collect();
+    // As many as a page can have: who never heard of pages wants all.
+    let page = query.page(LIST, MOST)?;
+    let listed = app.store.active(&caller.tenant, user.as_ref(), &page).await?;
     Ok(Json(Active {
         success: true,
-        count: batches.len(),
-        batches,
+        count: listed.rows.len(),
+        next_cursor: page::next_of(LIST, &listed),
+        batches: listed.rows.into_iter().map(BatchBody::from).collect(),
     }))
 }

@@ -1,12 +1,22 @@
-//! `GET /api/metricool/batch/{batchId}/attempts`: the ledger, which says why a clip is believed to be live, or not.
+//! `GET /api/metricool/batch/{batchId}/attempts?limit=&cursor=`: the ledger, which says why a clip is believed to be live, or not.
 
 use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::Value;
 use storyclip_actors::model::{Network, Timestamp};
 
-use super::{App, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
-use crate::store::AttemptView;
+use super::{
+    App,
+    batch::BatchPath,
+    caller::Caller,
+    keys::Scope,
+    page::{self, List, MOST},
+    problem::Problem,
+    query::Query,
+};
+use crate::store::{AttemptView, Page};
+
+const LIST: List = List("attempts");
 
 /// The answer: attempts by clip, then by number.
 #[derive(Serialize)]
@@ -16,6 +26,7 @@ pub struct Ledger {
     batch_id: String,
     attempts: Vec<Attempt>,
     count: usize,
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,16 +52,29 @@ struct Attempt {
 }
 
 /// Reads the rows and says it.
-pub async fn list(State(app): App, caller: Caller, BatchPath(id): BatchPath) -> Result<Json<Ledger>, Problem> {
+pub async fn list(
+    State(app): App,
+    caller: Caller,
+    BatchPath(id): BatchPath,
+    query: Query,
+) -> Result<Json<Ledger>, Problem> {
     caller.need(Scope::Read)?;
-    let attempts = app.store.attempts(&caller.tenant, &id).await?;
-    let attempts = attempts.ok_or_else(Problem::batch_not_found)?;
-    let attempts: Vec<Attempt> = attempts.into_iter().map(Attempt::from).collect();
+    let page = Page {
+        limit: query.limit(MOST)?,
+        after: query.cursor(LIST, |[clip, attempt]| {
+            Some((clip.parse().ok()?, attempt.parse().ok()?))
+        })?,
+    };
+    let listed = app.store.attempts(&caller.tenant, &id, &page).await?;
+    let listed = listed.ok_or_else(Problem::batch_not_found)?;
+    let last = listed.rows.last().filter(|_| listed.more);
+    let next = |last: &AttemptView| page::next(LIST, &[&last.clip_index.to_string(), &last.attempt.to_string()]);
     Ok(Json(Ledger {
         success: true,
         batch_id: id.to_string(),
-        count: attempts.len(),
-        attempts,
+        count: listed.rows.len(),
+        next_cursor: last.map(next),
+        attempts: listed.rows.into_iter().map(Attempt::from).collect(),
     }))
 }
 

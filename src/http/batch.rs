@@ -1,14 +1,22 @@
 //! `GET /api/metricool/batch/{batchId}`: the full summary of one batch.
 
 use axum::{
-    Json,
     extract::{FromRequestParts, Path, State},
-    http::request::Parts,
+    http::{HeaderMap, request::Parts},
+    response::Response,
 };
 use serde::Serialize;
 use storyclip_actors::model::BatchId;
 
-use super::{App, caller::Caller, keys::Scope, limits, problem::Problem, view::BatchBody};
+use super::{
+    App,
+    caller::Caller,
+    etag::{self, Tag},
+    keys::Scope,
+    limits,
+    problem::Problem,
+    view::BatchBody,
+};
 
 /// The answer.
 #[derive(Serialize)]
@@ -18,14 +26,24 @@ pub struct Summary {
 }
 
 /// Reads the rows and says it.
-pub async fn show(State(app): App, caller: Caller, BatchPath(id): BatchPath) -> Result<Json<Summary>, Problem> {
+pub async fn show(
+    State(app): App,
+    caller: Caller,
+    BatchPath(id): BatchPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     caller.need(Scope::Read)?;
+    if let Some(known) = etag::known(&app.store, &caller.tenant, &id, &headers).await? {
+        return Ok(known.not_modified());
+    }
     let batch = app.store.batch(&caller.tenant, &id).await?;
     let batch = batch.ok_or_else(Problem::batch_not_found)?;
-    Ok(Json(Summary {
+    let tag = Tag::of(batch.last_event, batch.updated_at);
+    let summary = Summary {
         success: true,
         batch: batch.into(),
-    }))
+    };
+    Ok(tag.answer(&headers, summary))
 }
 
 /// The `{batchId}` of a path.

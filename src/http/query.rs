@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
-use storyclip_actors::model::{BatchId, UserId};
+use storyclip_actors::model::{BatchId, Timestamp, UserId};
 
 use super::{limits, problem::Problem};
 
@@ -21,7 +21,7 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             (decode(name).unwrap_or_default(), decode(value))
@@ -62,6 +62,27 @@ impl Query {
     pub fn user(&self) -> Result<Option<UserId>, Problem> {
         self.checked("userId", "INVALID_USER_ID", limits::name)
             .map(|id| id.map(UserId::from))
+    }
+
+    /// An instant, if it is there: ISO 8601 with an offset, or a date, which means its beginning in UTC.
+    ///
+    /// # Errors
+    /// 400 if it is something else.
+    pub fn instant(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.get(name)? else {
+            return Ok(None);
+        };
+        // A plus sign that was not encoded has become a space.
+        let text = text.replace(' ', "+");
+        let whole = match text.parse::<jiff::civil::Date>() {
+            Ok(_) if text.len() == 10 => format!("{text}T00:00:00Z"),
+            Ok(_) | Err(_) => text,
+        };
+        let wrong = |_| {
+            let message = "must be an instant as in 2026-12-01T18:00:00+01:00, or a date";
+            Problem::bad("INVALID_QUERY", name, message)
+        };
+        whole.parse().map(Some).map_err(wrong)
     }
 
     /// A parameter that is `true` or `false`; absent means `false`.
@@ -129,6 +150,24 @@ mod tests {
         }
         assert_eq!(query.get("f").unwrap(), None);
         assert_eq!(query.get("g").unwrap(), None);
+        let instant = |text: &str| Query::parse(&format!("at={text}")).instant("at");
+        for same in [
+            "2026-01-01T01:00:00%2B01:00",
+            "2026-01-01T01:00:00+01:00",
+            "2026-01-01",
+            "2026-01-01T00:00:00Z",
+        ] {
+            assert_eq!(instant(same).unwrap().unwrap().to_string(), "2026-01-01T00:00:00.000Z");
+        }
+        for wrong in [
+            "yesterday",
+            "2026-13-01",
+            "2026-01-01T00:00:00",
+            "1767225600",
+            "2026-01",
+        ] {
+            assert!(instant(wrong).is_err(), "{wrong}");
+        }
         assert!(query.flag("dryRun").is_err() && !query.flag("g").unwrap());
     }
 }

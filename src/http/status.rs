@@ -1,6 +1,10 @@
 //! `GET /api/metricool/status?batchId=`: where a batch is, for a client that polls.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::Serialize;
 use storyclip_actors::{
     events::WaitProgress,
@@ -10,6 +14,7 @@ use storyclip_actors::{
 use super::{
     App,
     caller::Caller,
+    etag::{self, Tag},
     keys::Scope,
     problem::Problem,
     query::Query,
@@ -37,14 +42,19 @@ pub struct Status {
 }
 
 /// Reads the rows and says it.
-pub async fn show(State(app): App, caller: Caller, query: Query) -> Result<Json<Status>, Problem> {
+pub async fn show(State(app): App, caller: Caller, query: Query, headers: HeaderMap) -> Result<Response, Problem> {
     caller.need(Scope::Read)?;
     let id = query.batch()?.ok_or_else(missing)?;
+    if let Some(known) = etag::known(&app.store, &caller.tenant, &id, &headers).await? {
+        return Ok(known.not_modified());
+    }
     let batch = app.store.batch(&caller.tenant, &id).await?;
     let batch = batch.ok_or_else(Problem::batch_not_found)?;
     let (at_work, current_status) = view::activity(&batch.clips);
     let now = app.clock.now();
-    Ok(Json(Status {
+    let wait_progress = at_work.and_then(|clip| view::wait_progress(&batch, clip, &app.rules, now));
+    let tag = Tag::of(batch.last_event, batch.updated_at).waiting(wait_progress.as_ref());
+    let status = Status {
         batch_id: batch.id.to_string(),
         tenant: batch.tenant.to_string(),
         status: batch.status,
@@ -56,10 +66,11 @@ pub async fn show(State(app): App, caller: Caller, query: Query) -> Result<Json<
         posts: batch.totals.into(),
         current_story: at_work.map(|clip| clip.id.clone()),
         current_status,
-        wait_progress: at_work.and_then(|clip| view::wait_progress(&batch, clip, &app.rules, now)),
+        wait_progress,
         error: batch.error.as_ref().map(|error| error.message.to_string()),
         clips: batch.clips.into_iter().map(ClipBody::from).collect(),
-    }))
+    };
+    Ok(tag.answer(&headers, status))
 }
 
 fn missing() -> Problem {

@@ -1,4 +1,4 @@
-//! What HTTP and the stream read: batches with their clips, the ledger, events, keys and facts.
+//! What HTTP and the stream read: a batch with its clips, the ledger, events, idempotency keys and facts.
 //!
 //! Readers have connections of their own and never wait for the committer. A batch and its clips are read in one steady
 //! view, so totals and clips agree.
@@ -7,17 +7,18 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
-use storyclip_actors::model::{AccountId, BatchId, BatchStatus, PostId, PostRef, Tenant, Timestamp, Totals, UserId};
+use storyclip_actors::model::{AccountId, BatchId, PostId, PostRef, Tenant, Timestamp, Totals};
 
 use super::{
     creates::KEY_LIFE,
     decode::Cursor,
+    lists::{Listed, Page},
     rows::{Rows, clean},
     sql::{Dialect, text},
     view::{AttemptView, BatchView, ClipView, StoredEvent, StreamScope},
 };
 
-const BATCH: &str = "batch_id, tenant, job_id, user_id, account_id, network, publish_mode, publish_speed, on_failure, \
+pub(super) const BATCH: &str = "batch_id, tenant, job_id, user_id, account_id, network, publish_mode, publish_speed, on_failure, \
                      max_retries, webhook_url, status, total_clips, published_clips, failed_clips, cancelled_clips, \
                      scheduled_for, error_code, error_msg, restarts, last_event, wake_at, created_at, started_at, \
                      completed_at, updated_at";
@@ -26,14 +27,10 @@ const CLIP: &str = "batch_id, clip_index, clip_id, clip_url, clip_title, clip_te
                     metricool_post_id, post_uuid, facebook_post_id, permalink, error_code, error_msg, scheduled_at, \
                     next_attempt_at, uploaded_at, published_at, timed_out_at, late_looks, updated_at";
 
-/// Which batches `active` shows (API.md).
-const ACTIVE: [BatchStatus; 3] = [BatchStatus::Scheduled, BatchStatus::Processing, BatchStatus::Paused];
-
-/// The statements: of batches in pairs, the rows and their clips.
+/// The statements; of one batch a pair, the row and its clips.
 pub struct Texts {
     one: [SqlStr; 2],
-    active: [SqlStr; 2],
-    active_of_user: [SqlStr; 2],
+    version: SqlStr,
     attempts: SqlStr,
     batch_events: SqlStr,
     user_events: SqlStr,
@@ -46,30 +43,15 @@ pub struct Texts {
 
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
-        let pair = |which: &str| {
-            [
-                text(format!(
-                    "SELECT {BATCH} FROM publish_batches WHERE {which} ORDER BY created_at DESC, batch_id DESC"
-                )),
-                text(format!(
-                    "SELECT {CLIP} FROM publish_batch_clips WHERE batch_id IN (SELECT batch_id FROM publish_batches \
-                     WHERE {which}) ORDER BY batch_id, clip_index"
-                )),
-            ]
-        };
-        let active = format!(
-            "tenant = $1 AND status IN ({})",
-            ACTIVE.map(|status| format!("'{status}'")).join(", ")
-        );
         Self {
-            one: pair("tenant = $1 AND batch_id = $2"),
-            active: pair(&active),
-            active_of_user: pair(&format!("{active} AND user_id = $2")),
+            one: pair("WHERE tenant = $1 AND batch_id = $2"),
+            version: text("SELECT last_event, updated_at FROM publish_batches WHERE tenant = $1 AND batch_id = $2"),
             attempts: text(
                 "SELECT a.clip_index, a.attempt, a.account_id, a.network, a.request, a.slot, a.media, a.intent_at, \
                  a.outcome_at, a.verdict, a.code, a.message, a.http_status, a.request_id, a.post_id, a.post_uuid, \
                  a.permalink FROM publish_batches p LEFT JOIN delivery_attempts a ON a.batch_id = p.batch_id \
-                 WHERE p.tenant = $1 AND p.batch_id = $2 ORDER BY a.clip_index, a.attempt",
+                 AND (a.clip_index, a.attempt) > ($3, $4) \
+                 WHERE p.tenant = $1 AND p.batch_id = $2 ORDER BY a.clip_index, a.attempt LIMIT $5",
             ),
             batch_events: text(
                 "SELECT batch_seq, batch_id, kind, body FROM batch_events WHERE batch_id = $1 AND batch_seq > $2 \
@@ -97,6 +79,17 @@ impl Texts {
     }
 }
 
+/// The texts that read batches and their clips; `which` is the condition and what follows it.
+pub(super) fn pair(which: &str) -> [SqlStr; 2] {
+    [
+        text(format!("SELECT {BATCH} FROM publish_batches {which}")),
+        text(format!(
+            "SELECT {CLIP} FROM publish_batch_clips WHERE batch_id IN (SELECT batch_id FROM publish_batches {which}) \
+             ORDER BY batch_id, clip_index"
+        )),
+    ]
+}
+
 async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::Result<Vec<AnyRow>> {
     let query = binds
         .iter()
@@ -104,19 +97,18 @@ async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::
     query.fetch_all(conn).await
 }
 
-/// Batches with their clips, set-based; the caller has begun a steady view.
-async fn batches(conn: &mut AnyConnection, pair: &[SqlStr; 2], binds: &[&str]) -> sqlx::Result<Vec<BatchView>> {
+/// Batches with those of these clips that are theirs.
+pub(super) fn together(rows: &[AnyRow], clip_rows: &[AnyRow]) -> sqlx::Result<Vec<BatchView>> {
     let mut clips: HashMap<String, Vec<ClipView>> = HashMap::new();
-    let rows = fetch(conn, &pair[0], binds).await?;
-    for row in fetch(conn, &pair[1], binds).await? {
-        let mut columns = Cursor::new(&row);
+    for row in clip_rows {
+        let mut columns = Cursor::new(row);
         clips
             .entry(columns.text()?.to_owned())
             .or_default()
             .push(clip(&mut columns)?);
     }
     let mut batches = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         let mut view = batch_row(&mut Cursor::new(row))?;
         view.clips = clips.remove(view.id.as_str()).unwrap_or_default();
         batches.push(view);
@@ -124,25 +116,29 @@ async fn batches(conn: &mut AnyConnection, pair: &[SqlStr; 2], binds: &[&str]) -
     Ok(batches)
 }
 
+/// The caller has begun a steady view.
 pub async fn batch(
     conn: &mut AnyConnection,
     texts: &Texts,
     tenant: &Tenant,
     id: &BatchId,
 ) -> sqlx::Result<Option<BatchView>> {
-    Ok(batches(conn, &texts.one, &[tenant.as_str(), id.as_str()]).await?.pop())
+    let binds = [tenant.as_str(), id.as_str()];
+    let rows = fetch(conn, &texts.one[0], &binds).await?;
+    let clips = fetch(conn, &texts.one[1], &binds).await?;
+    Ok(together(&rows, &clips)?.pop())
 }
 
-pub async fn active(
+pub async fn version(
     conn: &mut AnyConnection,
     texts: &Texts,
     tenant: &Tenant,
-    user: Option<&UserId>,
-) -> sqlx::Result<Vec<BatchView>> {
-    match user {
-        Some(user) => batches(conn, &texts.active_of_user, &[tenant.as_str(), user.as_str()]).await,
-        None => batches(conn, &texts.active, &[tenant.as_str()]).await,
-    }
+    id: &BatchId,
+) -> sqlx::Result<Option<(i64, Timestamp)>> {
+    let rows = fetch(conn, &texts.version, &[tenant.as_str(), id.as_str()]).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut columns = Cursor::new(row);
+    Ok(Some((columns.int()?, columns.parsed()?)))
 }
 
 pub async fn attempts(
@@ -150,8 +146,17 @@ pub async fn attempts(
     texts: &Texts,
     tenant: &Tenant,
     id: &BatchId,
-) -> sqlx::Result<Option<Vec<AttemptView>>> {
-    let rows = fetch(conn, &texts.attempts, &[tenant.as_str(), id.as_str()]).await?;
+    page: &Page<(u32, u32)>,
+) -> sqlx::Result<Option<Listed<AttemptView>>> {
+    let (clip, attempt_number) = page.after.unwrap_or_default();
+    let query = sqlx::query(texts.attempts.clone())
+        .bind(clean(tenant.as_str()))
+        .bind(clean(id.as_str()));
+    let query = query
+        .bind(i64::from(clip))
+        .bind(i64::from(attempt_number))
+        .bind(page.rows());
+    let rows = query.fetch_all(conn).await?;
     if rows.is_empty() {
         return Ok(None);
     }
@@ -159,7 +164,7 @@ pub async fn attempts(
     for row in &rows {
         attempts.extend(attempt(&mut Cursor::new(row))?);
     }
-    Ok(Some(attempts))
+    Ok(Some(Listed::cut(attempts, page)))
 }
 
 pub async fn events_after(

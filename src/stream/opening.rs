@@ -15,7 +15,7 @@ use super::{
     frame::{self, Frame},
     subscription::{Ending, terminal_kind},
 };
-use crate::store::{BatchView, Store, StreamScope};
+use crate::store::{BatchView, Page, Store, StreamScope};
 
 /// Events looked through at once for the last terminal one.
 const PAGE: i64 = 64;
@@ -82,7 +82,7 @@ impl Subscription {
         let scope = StreamScope::User(tenant.clone(), user.clone());
         let mut subscription = Self::new(hub, store, scope.clone());
         let head = store.head(&scope).await?;
-        let active = store.active(tenant, Some(user)).await?;
+        let active = store.active(tenant, Some(user), &Page::all()).await?.rows;
         if !subscription.go_on_from(last, head) {
             subscription.greeting.push_back(frame::place(head));
         }

@@ -8,6 +8,7 @@ mod commanding;
 mod fields;
 mod hostile;
 mod idempotency;
+mod lists;
 mod manners;
 mod metrics;
 mod publish;

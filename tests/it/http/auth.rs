@@ -5,12 +5,13 @@ use serde_json::json;
 
 use super::server::{PUBLISH, Server, Setup, body_of, problem, read};
 
-const GETS: [&str; 7] = [
+const GETS: [&str; 8] = [
     "/api/metricool/status?batchId=ID",
     "/api/metricool/batch/ID",
     "/api/metricool/batch/ID/attempts",
     "/api/metricool/batches/active?userId=u1",
     "/api/metricool/batch/user-active?userId=u1",
+    "/api/metricool/history?userId=u1",
     "/api/metricool/reconcile/ID",
     "/api/metricool/stream?batchId=ID",
 ];

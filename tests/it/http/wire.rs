@@ -86,6 +86,7 @@ async fn a_database_that_is_away_is_said_so() {
         format!("/api/metricool/batch/{id}"),
         format!("/api/metricool/batch/{id}/attempts"),
         "/api/metricool/batches/active?userId=u1".into(),
+        "/api/metricool/history?userId=u1".into(),
         format!("/api/metricool/reconcile/{id}"),
         format!("/api/metricool/stream?batchId={id}"),
         "/api/metricool/stream?userId=u1".into(),

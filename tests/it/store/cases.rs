@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use storyclip::store::StreamScope;
+use storyclip::store::{Page, StreamScope};
 use storyclip_actors::{
     error::StoreError,
     model::{BatchStatus, ClipStatus, PostRef, Totals, Trouble, Wish},
@@ -97,7 +97,13 @@ pub async fn a_step_reaches_every_table(bench: &Bench) {
         (Some(at(60)), Some(at(2)), Some(at(61)))
     );
     assert_eq!((clip.updated_at, view.clips[1].updated_at), (at(62), view.created_at));
-    let attempts = bench.store.attempts(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    let attempts = bench
+        .store
+        .attempts(&tenant(), &"b1".into(), &Page::all())
+        .await
+        .unwrap()
+        .unwrap()
+        .rows;
     let [attempt] = &attempts[..] else {
         panic!("one attempt: {attempts:?}")
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use storyclip::store::{Created, IdempotencyEntry, StreamScope};
+use storyclip::store::{Created, IdempotencyEntry, Listed, Page, StreamScope};
 use storyclip_actors::{
     error::StoreError,
     model::{BatchStatus, ClipStatus, Tenant, Timestamp, UserId},
@@ -68,11 +68,32 @@ pub async fn a_new_batch_reads_as_it_was_given(bench: &Bench) {
     );
 
     assert_eq!(
-        bench.store.attempts(&tenant(), &"b1".into()).await.unwrap(),
-        Some(Vec::new())
+        bench
+            .store
+            .attempts(&tenant(), &"b1".into(), &Page::all())
+            .await
+            .unwrap(),
+        Some(Listed {
+            rows: vec![],
+            more: false
+        })
     );
-    assert_eq!(bench.store.attempts(&tenant(), &"b2".into()).await.unwrap(), None);
-    assert_eq!(bench.store.attempts(&"other".into(), &"b1".into()).await.unwrap(), None);
+    assert_eq!(
+        bench
+            .store
+            .attempts(&tenant(), &"b2".into(), &Page::all())
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        bench
+            .store
+            .attempts(&"other".into(), &"b1".into(), &Page::all())
+            .await
+            .unwrap(),
+        None
+    );
     let events = bench
         .store
         .events_after(&StreamScope::Batch("b1".into()), 1, 10)
@@ -201,7 +222,12 @@ pub async fn active_batches_are_the_tenants_own(bench: &Bench) {
     }
     let ids = async |tenant: &str, user: Option<&str>| {
         let user = user.map(UserId::from);
-        let batches = bench.store.active(&Tenant::from(tenant), user.as_ref()).await.unwrap();
+        let batches = bench
+            .store
+            .active(&Tenant::from(tenant), user.as_ref(), &Page::all())
+            .await
+            .unwrap()
+            .rows;
         assert!(
             batches
                 .iter()

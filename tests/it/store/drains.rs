@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join_all;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use storyclip::store::StreamScope;
+use storyclip::store::{Page, StreamScope};
 use storyclip_actors::{
     error::StoreError,
     model::{BatchStatus, ClipStatus, PostRef, Timestamp, Trouble},
@@ -221,7 +221,14 @@ async fn compare(bench: &Bench, model: &Model) {
                 (clip.status, clip.attempts, text)
             );
         }
-        for row in bench.store.attempts(&tenant(), &view.id).await.unwrap().unwrap() {
+        for row in bench
+            .store
+            .attempts(&tenant(), &view.id, &Page::all())
+            .await
+            .unwrap()
+            .unwrap()
+            .rows
+        {
             let post = row.post_id.map(|post| post.to_string());
             attempts.insert(
                 (id.clone(), row.clip_index, row.attempt),

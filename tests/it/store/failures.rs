@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use storyclip::store::{Options, Store};
+use storyclip::store::{Options, Page, Store};
 use storyclip_actors::{
     error::StoreError,
     ports::{Claim, Store as _},
@@ -28,7 +28,10 @@ pub async fn closing_finishes_the_queue(bench: &Bench) {
     ));
     bench.store.close().await;
     let again = Store::open(&bench.options, bench.ears.clone()).await.unwrap();
-    assert_eq!(again.active(&tenant(), None).await.unwrap().len(), 50);
+    assert_eq!(
+        again.active(&tenant(), None, &Page::all()).await.unwrap().rows.len(),
+        50
+    );
     again.close().await;
 }
 

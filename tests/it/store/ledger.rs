@@ -1,6 +1,7 @@
 //! The ledger of attempts, who owns a post, and facts.
 
 use std::sync::Arc;
+use storyclip::store::Page;
 
 use futures_util::future::join_all;
 use storyclip_actors::{
@@ -30,7 +31,13 @@ pub async fn several_writes_to_one_row_keep_their_order(bench: &Bench) {
     bench.store.commit(Arc::new(change)).await.unwrap();
     let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
     assert_eq!(view.clips[0].status, ClipStatus::Retrying);
-    let attempts = bench.store.attempts(&tenant(), &"b1".into()).await.unwrap().unwrap();
+    let attempts = bench
+        .store
+        .attempts(&tenant(), &"b1".into(), &Page::all())
+        .await
+        .unwrap()
+        .unwrap()
+        .rows;
     assert_eq!(
         (attempts.len(), attempts[0].slot, attempts[0].code.as_deref()),
         (1, Some(at(60)), Some("X"))
