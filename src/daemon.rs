@@ -3,6 +3,7 @@
 //! The command line (and the demo) calls [`start`]. If the process dies instead of being stopped, nothing is different but
 //! the leases: on SQLite the next start clears them, elsewhere they lapse.
 
+mod brands;
 mod control;
 mod facts;
 mod hold;
@@ -27,7 +28,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
-    http::{self, AppState, CorsOrigins, Keys, RateLimit, TenantAccounts},
+    http::{self, AppState, BrandSource, Brands, CorsOrigins, Keys, RateLimit, TenantAccounts},
     providers::{
         self,
         metricool::{self, Metricool},
@@ -36,6 +37,7 @@ use crate::{
     store::{OpenError, Options, Store},
     stream::Hub,
 };
+use brands::LimitedBrands;
 use control::ActorControl;
 use facts::StoreFacts;
 use lifetime::Lifetime;
@@ -109,11 +111,16 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     }
 
     let metricool_configured = !config.metricool_user_token.expose_secret().is_empty();
-    let provider: Arc<dyn Provider> = if metricool_configured {
-        Arc::new(metricool_client(&config, &store, &clock)?)
-    } else {
-        tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
-        Arc::new(Unconfigured)
+    let metricool = match metricool_configured {
+        true => Some(Arc::new(metricool_client(&config, &store, &clock)?)),
+        false => None,
+    };
+    let provider: Arc<dyn Provider> = match &metricool {
+        Some(metricool) => metricool.clone(),
+        None => {
+            tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
+            Arc::new(Unconfigured)
+        }
     };
     let rows: Arc<dyn ports::Store> = Arc::new(store.clone());
     #[cfg(feature = "crash-points")]
@@ -130,6 +137,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let directory = Arc::new(Directory::default());
     let limiter = context.limiter.clone();
+    let brands = metricool.map(|metricool| {
+        let limiter = limiter.clone();
+        Arc::new(LimitedBrands { metricool, limiter }) as Arc<dyn BrandSource>
+    });
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
@@ -147,6 +158,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         rate: RateLimit::new(config.requests_per_minute),
         cors,
         accounts,
+        brands: Brands::new(brands),
         control: Arc::new(ActorControl {
             supervisor: supervisor.clone(),
             directory,

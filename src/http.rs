@@ -8,6 +8,7 @@ mod active;
 mod attempts;
 mod batch;
 mod body;
+mod brands;
 mod caller;
 mod command;
 mod cors;
@@ -57,6 +58,7 @@ use tower_http::{
 
 pub use self::{
     accounts::TenantAccounts,
+    brands::{BrandSource, Brands},
     cors::CorsOrigins,
     keys::{Holder, Keys, Scope},
     problem::{FieldError, Problem},
@@ -79,6 +81,8 @@ pub struct AppState {
     pub cors: CorsOrigins,
     /// Which brands a tenant may use.
     pub accounts: TenantAccounts,
+    /// What Metricool says the brands are.
+    pub brands: Brands,
     /// The supervisor's ear.
     pub control: Arc<dyn Control>,
     /// The time.
@@ -144,6 +148,7 @@ pub fn router(state: AppState) -> Router {
         .route("/api/metricool/batch/{batch_id}/attempts", get(attempts::list))
         .route("/api/metricool/batches/active", get(active::list))
         .route("/api/metricool/batch/user-active", get(active::list))
+        .route("/api/metricool/brands", get(brands::list))
         .route("/api/metricool/history", get(history::list))
         .route("/api/metricool/reconcile/{batch_id}", get(reconcile::show))
         // commanding

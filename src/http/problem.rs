@@ -81,6 +81,12 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "BATCH_NOT_FOUND", "batch not found")
     }
 
+    /// 500 for a daemon that was given no Metricool token.
+    pub fn metricool_not_configured() -> Self {
+        let text = "no Metricool token is configured";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "METRICOOL_NOT_CONFIGURED", text)
+    }
+
     /// What a status means when nothing better is known, as for an answer that the framework made itself.
     pub fn of_status(status: StatusCode) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");

@@ -67,11 +67,7 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
         return Err(draining());
     }
     if !app.metricool_configured {
-        return Err(Problem::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "METRICOOL_NOT_CONFIGURED",
-            "no Metricool token is configured",
-        ));
+        return Err(Problem::metricool_not_configured());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod auth;
+mod brands;
 mod commanding;
 mod fields;
 mod hostile;

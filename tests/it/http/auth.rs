@@ -5,13 +5,14 @@ use serde_json::json;
 
 use super::server::{PUBLISH, Server, Setup, body_of, problem, read};
 
-const GETS: [&str; 8] = [
+const GETS: [&str; 9] = [
     "/api/metricool/status?batchId=ID",
     "/api/metricool/batch/ID",
     "/api/metricool/batch/ID/attempts",
     "/api/metricool/batches/active?userId=u1",
     "/api/metricool/batch/user-active?userId=u1",
     "/api/metricool/history?userId=u1",
+    "/api/metricool/brands",
     "/api/metricool/reconcile/ID",
     "/api/metricool/stream?batchId=ID",
 ];

@@ -14,11 +14,16 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
-    http::{AppState, Control, CorsOrigins, Keys, RateLimit, Readiness, Rules, TenantAccounts, router, serve},
+    http::{
+        AppState, BrandSource, Brands, Control, CorsOrigins, Keys, RateLimit, Readiness, Rules, TenantAccounts, router,
+        serve,
+    },
+    providers::metricool::Brand,
     store::{Options, Store},
     stream::Hub,
 };
 use storyclip_actors::{
+    error::ProviderError,
     model::{BatchId, BatchStatus, Timestamp},
     ports::Clock,
 };
@@ -73,6 +78,9 @@ pub struct Notes {
     pub answer: Mutex<Option<BatchStatus>>,
     pub panics: AtomicBool,
     pub draining: AtomicBool,
+    /// What Metricool answers; counts how often it was asked.
+    pub brands: Mutex<Option<Result<Vec<Brand>, ProviderError>>>,
+    pub brands_asked: AtomicU64,
 }
 
 #[async_trait]
@@ -89,6 +97,15 @@ impl Control for Notes {
     fn reconcile(&self, batch: &BatchId) {
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
         self.reconciled.lock().unwrap().push(batch.clone());
+    }
+}
+
+#[async_trait]
+impl BrandSource for Notes {
+    async fn brands(&self) -> Result<Vec<Brand>, ProviderError> {
+        self.brands_asked.fetch_add(1, Ordering::Relaxed);
+        tokio::task::yield_now().await;
+        self.brands.lock().unwrap().clone().expect("Metricool's answer is set")
     }
 }
 
@@ -174,6 +191,7 @@ impl Server {
             rate: RateLimit::new(setup.per_minute),
             cors: CorsOrigins::parse(setup.cors).unwrap(),
             accounts: TenantAccounts::parse(setup.accounts).unwrap(),
+            brands: Brands::new(setup.configured.then(|| notes.clone() as Arc<dyn BrandSource>)),
             control: notes.clone(),
             clock: clock.clone(),
             rules: Rules::default(),
