@@ -10,6 +10,7 @@ mod demo;
 mod error;
 mod event;
 mod help;
+mod keys;
 mod output;
 mod progress;
 mod publish;
@@ -107,6 +108,12 @@ enum Command {
     /// Decide about a held clip: adopt a post, send it again, or drop it.
     #[command(after_help = help::RESOLVE)]
     Resolve(command::Resolve),
+    /// Make, list and revoke API keys of your tenant.
+    #[command(after_help = help::KEYS)]
+    Keys {
+        #[command(subcommand)]
+        keys: keys::Keys,
+    },
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -173,6 +180,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Cancel(of_batch) => of_batch.run("cancel", &cli.connection).await,
         Command::Retry(retry) => retry.run(&cli.connection).await,
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
+        Command::Keys { keys } => keys.run(&cli.connection).await,
         Command::Config { defaults: true } => Output.text(DEFAULTS),
         Command::Config { defaults: false } => {
             let config = Config::load(cli.config.as_deref())?;

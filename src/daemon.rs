@@ -7,12 +7,13 @@ mod brands;
 mod control;
 mod facts;
 mod hold;
+mod key_watch;
 mod lifetime;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorRef};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use storyclip_actors::{
     context::{Context, LeaseClock, Rules},
     directory::Directory,
@@ -85,6 +86,9 @@ pub struct Daemon {
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
     holding: JoinHandle<()>,
+    keys: Arc<Keys>,
+    first_key: Option<SecretString>,
+    watching: JoinHandle<()>,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -95,7 +99,7 @@ pub struct Daemon {
 /// See [`StartError`].
 pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, StartError> {
     let address = listener.local_addr()?;
-    let keys = Keys::parse(config.api_keys.expose_secret()).map_err(StartError::Keys)?;
+    let keys = Arc::new(Keys::parse(config.api_keys.expose_secret()).map_err(StartError::Keys)?);
     let accounts = TenantAccounts::parse(&config.tenant_accounts).map_err(StartError::Accounts)?;
     let cors = CorsOrigins::parse(&config.cors_origins).map_err(StartError::Cors)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -105,6 +109,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         readers: READERS,
     };
     let store = Store::open(&options, hub.clone()).await?;
+    let first_key = key_watch::begin(&store, &keys, clock.now()).await?;
     let abandoned = store.release_dead_leases().await?;
     if abandoned > 0 {
         tracing::info!(batches = abandoned, "taking over what an earlier run left");
@@ -154,7 +159,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let app = http::router(AppState {
         store: store.clone(),
         hub: hub.clone(),
-        keys,
+        keys: keys.clone(),
         rate: RateLimit::new(config.requests_per_minute),
         cors,
         accounts,
@@ -171,6 +176,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         ready: lifetime.clone(),
         metricool_configured,
     });
+    let watching = tokio::spawn(key_watch::keep(store.clone(), keys.clone()));
     let (close, mut closing) = watch::channel(false);
     let closing = async move {
         // A sender that is gone means the same as one that says so.
@@ -187,6 +193,9 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         supervisor,
         supervising,
         holding,
+        keys,
+        first_key,
+        watching,
         close,
         server,
     })
@@ -196,6 +205,11 @@ impl Daemon {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The key that was made because there was none, to be shown once; given once.
+    pub fn take_first_key(&mut self) -> Option<SecretString> {
+        self.first_key.take()
     }
 
     /// Resolves if the supervisor or the store's committer ends by itself: the daemon is of no use any more and the
@@ -241,13 +255,18 @@ impl Daemon {
 
     async fn close(self) {
         self.holding.abort();
+        self.watching.abort();
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;
         if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
         }
-        if tokio::time::timeout(STORE_GRACE, self.store.close()).await.is_err() {
+        let last = async {
+            key_watch::note_uses(&self.store, &self.keys).await;
+            self.store.close().await;
+        };
+        if tokio::time::timeout(STORE_GRACE, last).await.is_err() {
             tracing::warn!(
                 "the database does not answer: what was not written goes on from its rows at the next start"
             );

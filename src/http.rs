@@ -5,6 +5,7 @@
 
 mod accounts;
 mod active;
+mod api_keys;
 mod attempts;
 mod batch;
 mod body;
@@ -18,8 +19,10 @@ mod fields;
 mod head;
 mod health;
 mod history;
+mod idempotency;
 mod json;
-mod keys;
+mod keyring;
+pub(crate) mod keys;
 mod limits;
 mod metrics;
 mod page;
@@ -43,7 +46,7 @@ use axum::{
     extract::State,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use storyclip_actors::{
     model::{BatchId, BatchStatus},
@@ -60,7 +63,8 @@ pub use self::{
     accounts::TenantAccounts,
     brands::{BrandSource, Brands},
     cors::CorsOrigins,
-    keys::{Holder, Keys, Scope},
+    keyring::Keys,
+    keys::{Holder, Scope},
     problem::{FieldError, Problem},
     rate::RateLimit,
     serve::{HEAD_WITHIN, serve},
@@ -74,7 +78,7 @@ pub struct AppState {
     /// The bell of the live stream; the same that hears the store's commits.
     pub hub: Arc<Hub>,
     /// Who may call.
-    pub keys: Keys,
+    pub keys: Arc<Keys>,
     /// How many requests each of them may make.
     pub rate: RateLimit,
     /// Which web pages may call.
@@ -167,6 +171,9 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        // keys
+        .route("/api/keys", get(api_keys::list).post(api_keys::create))
+        .route("/api/keys/{id}", delete(api_keys::revoke))
         .layer(gzip)
         // live events: after the compression, which would hold messages back
         .route("/api/metricool/stream", get(stream::open))

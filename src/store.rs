@@ -1,9 +1,10 @@
 //! The database: batches, clips, attempts, events, commands, idempotency keys and facts, on SQLite or PostgreSQL.
 //!
 //! HTTP, the stream and the daemon call [`Store`]; the actors see it as [`storyclip_actors::ports::Store`]. Every write
-//! goes through one committer (group commit) and is durable when its future is ready; reads have connections of their
-//! own. If the process dies, what was answered is in the database and nothing is there by half.
+//! of batches goes through one committer (group commit) and is durable when its future is ready; API keys and reads have
+//! connections of their own. If the process dies, what was answered is in the database and nothing is there by half.
 
+mod api_keys;
 mod attempts;
 mod changes;
 mod committer;
@@ -42,7 +43,7 @@ use std::{
 use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchId, CommandId, Tenant, Timestamp, UserId, Wish},
+    model::{BatchId, CommandId, Tenant, Timestamp, Wish},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -51,6 +52,7 @@ use health::Health;
 use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
+pub use api_keys::{KeyView, MOST_KEYS};
 pub use lists::{Listed, Page, Past, Position};
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
@@ -73,8 +75,11 @@ struct Inner {
     dialect: Dialect,
     queue: mpsc::UnboundedSender<Op>,
     readers: AnyPool,
+    /// One connection, on which what the outside is told of is written.
+    aside: AnyPool,
     reads: reads::Texts,
     lists: lists::Texts,
+    api_keys: api_keys::Texts,
     snapshots: snapshots::Texts,
     counts: counts::Texts,
     health: Health,
@@ -93,6 +98,7 @@ impl Store {
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);
+        let aside = open::aside(&target);
         let lock = Mutex::new(target.lock.take());
         let health = Health::default();
         let queue = Committer::start(dialect, target.options, conn, listener, health.clone());
@@ -100,8 +106,10 @@ impl Store {
             dialect,
             queue,
             readers,
+            aside,
             reads: reads::Texts::new(dialect),
             lists: lists::Texts::new(),
+            api_keys: api_keys::Texts::new(dialect),
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
             health,
@@ -115,6 +123,7 @@ impl Store {
         if let Err(error) = self.submit(Op::Close).await {
             tracing::debug!(%error, "store was closed before");
         }
+        self.0.aside.close().await;
         self.0.readers.close().await;
         drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -221,33 +230,6 @@ impl Store {
     /// The newest number on a batch's stream and the instant of its last change: the version of all that is read of it.
     pub async fn version(&self, tenant: &Tenant, id: &BatchId) -> Result<Option<(i64, Timestamp)>, StoreError> {
         self.reading(async { reads::version(&mut *self.reader().await?, &self.0.reads, tenant, id).await })
-            .await
-    }
-
-    /// Scheduled, processing and paused batches of a user, or of the whole tenant, newest first.
-    pub async fn active(
-        &self,
-        tenant: &Tenant,
-        user: Option<&UserId>,
-        page: &Page<Position>,
-    ) -> Result<Listed<BatchView>, StoreError> {
-        self.reading(async {
-            let mut view = self.steady().await?;
-            let batches = lists::active(&mut view, &self.0.lists, tenant, user, page).await?;
-            view.commit().await?;
-            Ok(batches)
-        })
-        .await
-    }
-
-    /// Batches that have ended, newest first and without their clips.
-    pub async fn past(
-        &self,
-        tenant: &Tenant,
-        wanted: &Past,
-        page: &Page<Position>,
-    ) -> Result<Listed<BatchView>, StoreError> {
-        self.reading(async { lists::past(&mut *self.reader().await?, &self.0.lists, tenant, wanted, page).await })
             .await
     }
 

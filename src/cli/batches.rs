@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{Connection, Ending, Output, client::Client, error::CliError};
+use super::{Connection, Ending, Output, client::Client, error::CliError, output};
 
 /// The arguments of `batches`.
 #[derive(Debug, Args)]
@@ -52,7 +52,6 @@ impl Batches {
     }
 }
 
-/// Columns as wide as their widest cell.
 fn table(batches: &[Row]) -> String {
     let head = [
         "BATCH",
@@ -77,20 +76,7 @@ fn table(batches: &[Row]) -> String {
             row.created_at.clone(),
         ]
     });
-    let lines: Vec<[String; 8]> = std::iter::once(head).chain(rows).collect();
-    let widths: [usize; 8] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    output::table(std::iter::once(head).chain(rows))
 }
 
 #[cfg(test)]

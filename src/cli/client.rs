@@ -93,16 +93,15 @@ impl Client {
         self.read(self.send(request).await?).await
     }
 
+    /// DELETE of what these parts of a path name, which may have any characters.
+    pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
+        let request = self.http.delete(self.path(path)?).timeout(CALL);
+        self.read(self.send(request).await?).await
+    }
+
     /// POST of a JSON text to a path of a batch, whose parts may have any characters.
     pub(super) async fn command(&self, path: &[&str], body: String) -> Result<Answer, CliError> {
-        let mut url = Url::parse(&self.base).map_err(|_| CliError::Url(self.url.clone()))?;
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments
-                .pop_if_empty()
-                .extend(["api", "metricool", "batch"])
-                .extend(path),
-            Err(()) => return Err(CliError::Url(self.url.clone())),
-        };
+        let url = self.path(&[&["api", "metricool", "batch"], path].concat())?;
         let request = self.http.post(url).header("content-type", "application/json");
         self.read(self.send(request.body(body).timeout(CALL)).await?).await
     }
@@ -127,6 +126,15 @@ impl Client {
             Ok(Err(error)) => Err(self.failed(&error)),
             Err(_) => Err(self.silent(SILENCE)),
         }
+    }
+
+    fn path(&self, path: &[&str]) -> Result<Url, CliError> {
+        let mut url = Url::parse(&self.base).map_err(|_| CliError::Url(self.url.clone()))?;
+        match url.path_segments_mut() {
+            Ok(mut segments) => segments.pop_if_empty().extend(path),
+            Err(()) => return Err(CliError::Url(self.url.clone())),
+        };
+        Ok(url)
     }
 
     async fn send(&self, mut request: RequestBuilder) -> Result<Response, CliError> {

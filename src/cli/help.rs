@@ -94,6 +94,20 @@ lost, and the network's list does not settle it. Look at the network. If the sto
 whose id the planner shows. If it is surely not there, retry; a wrong retry publishes it twice. What is known \
 about it: GET /api/metricool/batch/BATCH/attempts. Other clips of the batch are not touched.";
 
+pub(super) const KEYS: &str = "\
+Examples:
+  storyclip keys create --scope publish --scope read --name backend
+  storyclip keys list
+  storyclip keys revoke key_3f9a1c2b4d5e
+
+It takes a key with the scope admin, of the tenant whose keys they are. A key is shown once, when it is made: on \
+standard output and nothing else there, so KEY=$(storyclip keys create …) keeps it. To replace one, make \
+another, hand it out, and revoke the old one; that works at once, within seconds on other daemons of the same database, \
+and open event streams end.
+
+Scopes: publish (create batches and command them), read (read and watch), admin (everything of the tenant, keys \
+included), metrics (GET /metrics, whose numbers are of all tenants; only who has it may give it).";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   storyclip config --config storyclip.toml

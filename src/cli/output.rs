@@ -19,3 +19,21 @@ impl Output {
         Ok(Ending::Done)
     }
 }
+
+/// Lines whose columns are as wide as their widest cell.
+pub(super) fn table<const N: usize>(lines: impl Iterator<Item = [String; N]>) -> String {
+    let lines: Vec<[String; N]> = lines.collect();
+    let widths: [usize; N] =
+        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}

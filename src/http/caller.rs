@@ -63,7 +63,7 @@ impl Caller {
         };
         let now = app.clock.now();
         let holder = (app.keys)
-            .find(presented)
+            .find(presented, now)
             .ok_or_else(|| unauthorized("INVALID_API_KEY", "this API key is not valid"))?;
         app.rate.take(&holder.name, now, metered)?;
         let foreign = |tenant: &header::HeaderValue| tenant.as_bytes() != holder.tenant.as_str().as_bytes();

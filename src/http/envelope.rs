@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rand::Rng;
+use serde::Serialize;
 use tracing::Instrument;
 
 use super::{head, problem::Problem, rate::Metered};
@@ -75,6 +76,17 @@ pub(super) fn random_base36(digits: usize) -> String {
     (0..digits)
         .map(|_| char::from(BASE36[rng.random_range(0..BASE36.len())]))
         .collect()
+}
+
+/// An answer as JSON text, for what is kept as it was sent.
+///
+/// # Errors
+/// 500, which no answer of this API causes.
+pub(super) fn text(answer: &impl Serialize) -> Result<String, Problem> {
+    serde_json::to_string(answer).map_err(|error| {
+        tracing::error!(error = %error, "an answer cannot be written as JSON");
+        Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
+    })
 }
 
 /// The problem in an answer, also in one that the framework made without us.

@@ -1,12 +1,24 @@
 //! API keys: which tenant a key speaks for and what it may do.
 //!
-//! `STORYCLIP_API_KEYS` is parsed once at start; only SHA-256 hashes are kept. Every request asks [`Keys::find`].
+//! `STORYCLIP_API_KEYS` is parsed once at start; others are rows of `api_keys`. Only SHA-256 hashes are kept of either: a
+//! key is long and random, so its hash cannot be turned back. [`super::keyring`] finds them.
 
-use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    str::FromStr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
 
+use rand::Rng;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use storyclip_actors::model::Tenant;
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use storyclip_actors::model::{Tenant, Timestamp};
+
+use crate::store::KeyView;
 
 /// What a key may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,13 +27,16 @@ pub enum Scope {
     Publish,
     /// Read batches and watch them.
     Read,
-    /// Everything about its tenant, also across the users.
+    /// Everything about its tenant, also across the users, and its keys.
     Admin,
     /// Read how many batches and clips of *all* tenants are where, and nothing else.
     Metrics,
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Publish, Self::Read, Self::Admin, Self::Metrics];
+
     /// The word in the setting and in problems.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -37,100 +52,148 @@ impl FromStr for Scope {
     type Err = ();
 
     fn from_str(word: &str) -> Result<Self, ()> {
-        [Self::Publish, Self::Read, Self::Admin, Self::Metrics]
-            .into_iter()
-            .find(|scope| scope.as_str() == word)
-            .ok_or(())
+        Self::ALL.into_iter().find(|scope| scope.as_str() == word).ok_or(())
     }
 }
 
-struct Key {
-    hash: [u8; 32],
-    tenant: Tenant,
-    scopes: BTreeSet<Scope>,
+/// Scopes as they are written in the setting and in rows: `publish+read`.
+pub fn joined(scopes: &BTreeSet<Scope>) -> String {
+    let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+    words.join("+")
+}
+
+/// Never used.
+const NEVER: i64 = i64::MIN;
+
+/// A key that is accepted, without the key itself.
+pub struct Key {
+    pub(super) hash: [u8; 32],
+    pub(super) name: Arc<str>,
+    pub(super) tenant: Tenant,
+    pub(super) scopes: BTreeSet<Scope>,
+    /// Milliseconds; as far as this process knows.
+    used_at: AtomicI64,
+    /// The same as it is in the row.
+    noted_at: AtomicI64,
+    revoked: AtomicBool,
+}
+
+impl Key {
+    fn new(hash: [u8; 32], tenant: Tenant, scopes: BTreeSet<Scope>) -> Self {
+        Self {
+            name: name_of(&hash),
+            hash,
+            tenant,
+            scopes,
+            used_at: AtomicI64::new(NEVER),
+            noted_at: AtomicI64::new(NEVER),
+            revoked: AtomicBool::new(false),
+        }
+    }
+
+    /// The key of a row; `None` if its hash is none. A scope that this version does not know grants nothing.
+    pub(super) fn of_row(row: &KeyView) -> Option<Self> {
+        let mut hash = [0; 32];
+        let digits = row.hash.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
+            *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+        }
+        let scopes = row.scopes.split('+').filter_map(|word| word.parse().ok()).collect();
+        let key = Self {
+            name: row.id.as_str().into(),
+            ..Self::new(hash, row.tenant.clone(), scopes)
+        };
+        let used = row.last_used_at.map_or(NEVER, Timestamp::as_millis);
+        key.used_at.store(used, Ordering::Relaxed);
+        key.noted_at.store(used, Ordering::Relaxed);
+        Some(key)
+    }
+
+    pub(super) fn use_at(&self, now: Timestamp) {
+        self.used_at.fetch_max(now.as_millis(), Ordering::Relaxed);
+    }
+
+    /// When it was last used, as far as this process knows.
+    pub fn used_at(&self) -> Option<Timestamp> {
+        let at = self.used_at.load(Ordering::Relaxed);
+        (at != NEVER).then(|| Timestamp::from_millis(at))
+    }
+
+    /// A use that its row does not have.
+    pub(super) fn unnoted(&self) -> Option<Timestamp> {
+        let newer = |at: &Timestamp| at.as_millis() > self.noted_at.load(Ordering::Relaxed);
+        self.used_at().filter(newer)
+    }
+
+    pub(super) fn note(&self, at: Timestamp) {
+        self.noted_at.fetch_max(at.as_millis(), Ordering::Relaxed);
+    }
+
+    pub(super) fn revoke(&self) {
+        self.revoked.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Who a request speaks for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Holder {
     /// The tenant whose batches exist for it.
     pub tenant: Tenant,
-    /// Names the key in records without giving it away: `key_` and the first eight digits of its hash.
+    /// Names the key in records without giving it away.
     pub name: Arc<str>,
-    scopes: BTreeSet<Scope>,
+    key: Arc<Key>,
+}
+
+impl fmt::Debug for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Holder({} of {})", self.name, self.tenant)
+    }
 }
 
 impl Holder {
+    pub(super) fn of(key: &Arc<Key>) -> Self {
+        Self {
+            tenant: key.tenant.clone(),
+            name: key.name.clone(),
+            key: key.clone(),
+        }
+    }
+
     /// Whether the key has this scope; `admin` implies all that is the tenant's own.
     pub fn may(&self, scope: Scope) -> bool {
+        let scopes = &self.key.scopes;
         let implied = match scope {
-            Scope::Publish | Scope::Read | Scope::Admin => self.scopes.contains(&Scope::Admin),
+            Scope::Publish | Scope::Read | Scope::Admin => scopes.contains(&Scope::Admin),
             Scope::Metrics => false,
         };
-        implied || self.scopes.contains(&scope)
+        implied || scopes.contains(&scope)
+    }
+
+    /// Whether the key was revoked since it was presented, for what lasts longer than an answer.
+    pub fn is_revoked(&self) -> bool {
+        self.key.revoked.load(Ordering::Relaxed)
     }
 }
 
-/// Every key that is accepted.
-#[derive(Default)]
-pub struct Keys(Vec<Key>);
-
-impl fmt::Debug for Keys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Keys({})", self.0.len())
-    }
+/// A new key: `sk_` and 48 random base-36 digits, which are 248 bits.
+pub fn new_secret() -> SecretString {
+    const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut rng = rand::rng();
+    let digits = (0..48).map(|_| char::from(DIGITS[rng.random_range(0..DIGITS.len())]));
+    SecretString::from("sk_".chars().chain(digits).collect::<String>())
 }
 
-impl Keys {
-    /// Reads `tenant:sk_…:publish+read,…`.
-    ///
-    /// # Errors
-    /// Names the entry by its position and says what is wrong with it; never prints any of its text, which may be a key.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut keys: Vec<Key> = Vec::new();
-        for (position, entry) in entries(text) {
-            let key = parse_entry(entry).map_err(|why| format!("entry {position}: {why}"))?;
-            if keys.iter().any(|other| other.hash == key.hash) {
-                return Err(format!("entry {position}: the same key is listed before"));
-            }
-            keys.push(key);
-        }
-        Ok(Self(keys))
-    }
+/// The hash of a key.
+pub fn hash_of(secret: &SecretString) -> [u8; 32] {
+    Sha256::digest(secret.expose_secret().as_bytes()).into()
+}
 
-    /// Whose key this is. Takes the same time whichever of the keys it is like.
-    pub fn find(&self, presented: &str) -> Option<Holder> {
-        let hash: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
-        let mut found = u64::MAX;
-        for (position, key) in self.0.iter().enumerate() {
-            let equal: Choice = key.hash.ct_eq(&hash);
-            found.conditional_assign(&(position as u64), equal);
-        }
-        let key = self.0.get(usize::try_from(found).ok()?)?;
-        Some(Holder {
-            tenant: key.tenant.clone(),
-            name: format!("key_{}", &hex(&key.hash)[..8]).into(),
-            scopes: key.scopes.clone(),
-        })
-    }
-
-    /// Whether more than one tenant has a key; who only reads metrics is none.
-    pub fn many_tenants(&self) -> bool {
-        let only_metrics = BTreeSet::from([Scope::Metrics]);
-        let mut tenants = self
-            .0
-            .iter()
-            .filter(|key| key.scopes != only_metrics)
-            .map(|key| &key.tenant);
-        tenants
-            .next()
-            .is_some_and(|first| tenants.any(|tenant| tenant != first))
-    }
-
-    /// Whether there is no key at all: every request would be refused.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
+/// `key_` and the first twelve digits of its hash.
+pub fn name_of(hash: &[u8; 32]) -> Arc<str> {
+    format!("key_{}", &hex(hash)[..12]).into()
 }
 
 /// Comma-separated entries with their positions from 1; empty ones are no entries.
@@ -150,8 +213,24 @@ pub(super) fn tenant(text: &str) -> Result<Tenant, String> {
 }
 
 /// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads `tenant:sk_…:publish+read,…`.
+///
+/// # Errors
+/// Names the entry by its position and says what is wrong with it; never prints any of its text, which may be a key.
+pub(super) fn parse(text: &str) -> Result<Vec<Key>, String> {
+    let mut keys: Vec<Key> = Vec::new();
+    for (position, entry) in entries(text) {
+        let key = parse_entry(entry).map_err(|why| format!("entry {position}: {why}"))?;
+        if keys.iter().any(|other| other.hash == key.hash) {
+            return Err(format!("entry {position}: the same key is listed before"));
+        }
+        keys.push(key);
+    }
+    Ok(keys)
 }
 
 fn parse_entry(entry: &str) -> Result<Key, String> {
@@ -164,38 +243,18 @@ fn parse_entry(entry: &str) -> Result<Key, String> {
         return Err("the key must begin with sk_ and have 8 to 255 visible ASCII characters".into());
     }
     let scopes: Result<BTreeSet<Scope>, ()> = words.split('+').map(|word| word.trim().parse()).collect();
-    Ok(Key {
-        hash: Sha256::digest(secret.as_bytes()).into(),
-        tenant: tenant(owner)?,
-        scopes: scopes.map_err(|()| "scopes are publish, read, admin and metrics, joined by +".to_owned())?,
-    })
+    let scopes = scopes.map_err(|()| "scopes are publish, read, admin and metrics, joined by +".to_owned())?;
+    Ok(Key::new(
+        Sha256::digest(secret.as_bytes()).into(),
+        tenant(owner)?,
+        scopes,
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn a_key_speaks_for_its_tenant_within_its_scopes() {
-        let keys = Keys::parse("a:sk_aaaaa:publish+read, b:sk_bbbbb:admin").unwrap();
-        let holder = keys.find("sk_aaaaa").unwrap();
-        assert_eq!(holder.tenant.as_str(), "a");
-        assert!(holder.may(Scope::Publish) && holder.may(Scope::Read) && !holder.may(Scope::Admin));
-        assert!(keys.find("sk_bbbbb").unwrap().may(Scope::Read), "admin implies all");
-        assert!(keys.find("sk_aaaab").is_none() && keys.find("").is_none());
-        assert!(keys.many_tenants());
-        assert!(Keys::parse("").unwrap().is_empty());
-    }
-
-    #[test]
-    fn metrics_are_of_all_tenants_and_take_a_key_of_their_own() {
-        let keys = Keys::parse("a:sk_aaaaa:admin,ops:sk_scrape:metrics").unwrap();
-        assert!(!keys.find("sk_aaaaa").unwrap().may(Scope::Metrics));
-        let scraper = keys.find("sk_scrape").unwrap();
-        assert!(scraper.may(Scope::Metrics) && !scraper.may(Scope::Read) && !scraper.may(Scope::Publish));
-        assert!(!keys.many_tenants(), "who reads metrics publishes nothing");
-    }
 
     #[test]
     fn an_error_names_the_entry_and_never_the_key() {
@@ -208,15 +267,22 @@ mod tests {
             "a:sk_good1:read,a:sk_secret:",
             "a:sk_secret:read,a:sk_secret:read",
         ] {
-            let error = Keys::parse(text).unwrap_err();
+            let Err(error) = parse(text) else {
+                panic!("{text} is taken");
+            };
             assert!(error.starts_with("entry 2: "), "{text}: {error}");
             assert!(!error.contains("secret"), "{error}");
         }
     }
 
     #[test]
-    fn nothing_printed_shows_a_key() {
-        let keys = Keys::parse("a:sk_secret:read").unwrap();
-        assert!(!format!("{keys:?} {:?}", keys.find("sk_secret")).contains("secret"));
+    fn a_new_key_fits_where_keys_are_written_and_is_never_the_same() {
+        let (one, other) = (new_secret(), new_secret());
+        assert_ne!(one.expose_secret(), other.expose_secret());
+        let [key] = &parse(&format!("a:{}:read", one.expose_secret())).unwrap()[..] else {
+            panic!("it is one key");
+        };
+        assert_eq!(key.hash, hash_of(&one));
+        assert!(!format!("{one:?}").contains(one.expose_secret()));
     }
 }

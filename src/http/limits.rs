@@ -50,6 +50,11 @@ pub fn post(text: &str) -> Result<(), String> {
     plain(text, "must be 1 to 64 letters, digits, dashes or underscores")
 }
 
+/// The id of a key, by its shape.
+pub fn key(text: &str) -> Result<(), String> {
+    plain(text, "must be the id of a key, as in key_3f9a1c2b4d5e")
+}
+
 /// The id of a batch, by its shape; whether there is such a batch is another question.
 pub fn batch(text: &str) -> Result<(), String> {
     plain(text, "must be the id of a batch, as in batch_1761725644409_k3f9a1c2z")

@@ -3,7 +3,6 @@
 //! The answer leaves when the batch is durable and before any clip is sent. If the daemon dies before that, there is no
 //! batch; if it dies after, the batch is claimed at the next start.
 
-mod idempotency;
 mod posts;
 mod request;
 
@@ -16,8 +15,16 @@ use axum::{
 use serde::Serialize;
 use storyclip_actors::model::{BatchId, BatchStatus, Network, OnFailure, PublishMode, Speed, Timestamp};
 
-use self::{idempotency::Key, request::PublishRequest};
-use super::{App, AppState, body, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query};
+use self::request::PublishRequest;
+use super::{
+    App, AppState, body,
+    caller::Caller,
+    envelope,
+    idempotency::{self, Repeat},
+    keys::Scope,
+    problem::Problem,
+    query::Query,
+};
 use crate::{
     http::problem::FieldError,
     store::{Created, NewBatch, NewClip},
@@ -39,7 +46,7 @@ pub async fn stories(
     if query.flag("dryRun")? {
         return Err(no_dry_run());
     }
-    let key = Key::of(&caller.tenant, ROUTE, &headers, &bytes)?;
+    let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
     if let Some(key) = &key
         && let Some(answer) = key.earlier(&app.store).await?
     {
@@ -76,11 +83,11 @@ async fn create(
     app: &AppState,
     caller: &Caller,
     request: PublishRequest,
-    key: Option<Key>,
+    key: Option<Repeat>,
 ) -> Result<Response, Problem> {
     let now = app.clock.now();
     let batch = new_batch(caller, request, now);
-    let answer = Answer::of(&batch).text()?;
+    let answer = envelope::text(&Answer::of(&batch))?;
     let id = batch.id.clone();
     let clips = batch.clips.len();
     let batch = NewBatch {
@@ -89,11 +96,11 @@ async fn create(
     };
     match (app.store.create_batch(batch).await?, key) {
         (Created::Replayed { body_hash, answer }, Some(key)) => key.replay(&body_hash, answer),
-        (Created::Replayed { answer, .. }, None) => Ok(idempotency::accepted(answer)),
+        (Created::Replayed { answer, .. }, None) => Ok(idempotency::written(StatusCode::ACCEPTED, answer)),
         (Created::New, _) => {
             tracing::info!(batch.id = %id, batch.clips = clips, tenant = %caller.tenant, "batch created");
             app.control.created(&id);
-            Ok(idempotency::accepted(answer))
+            Ok(idempotency::written(StatusCode::ACCEPTED, answer))
         }
     }
 }
@@ -203,13 +210,6 @@ impl<'a> Answer<'a> {
             created_at: batch.created_at,
             warnings: warnings(&batch.clips),
         }
-    }
-
-    fn text(&self) -> Result<String, Problem> {
-        serde_json::to_string(self).map_err(|error| {
-            tracing::error!(error = %error, "an answer cannot be written as JSON");
-            Problem::of_status(StatusCode::INTERNAL_SERVER_ERROR)
-        })
     }
 }
 

@@ -29,13 +29,14 @@ pub async fn open(State(app): App, query: Query, metered: Metered, headers: Head
         (Some(_), Some(_)) => return Err(Problem::bad("INVALID_QUERY", "userId", "must be absent beside batchId")),
         (None, None) => return Err(missing()),
     };
-    Ok(respond(subscription?))
+    Ok(respond(subscription?, caller))
 }
 
-fn respond(subscription: Subscription) -> Response {
-    let messages = stream::unfold(subscription, async |mut subscription| {
+/// Pulls until the stream ends, or the key is revoked: then the next message, or comment, is not sent.
+fn respond(subscription: Subscription, caller: Caller) -> Response {
+    let messages = stream::unfold((subscription, caller), async |(mut subscription, caller)| {
         let bytes = subscription.next().await?;
-        Some((Ok::<_, Infallible>(bytes), subscription))
+        (!caller.is_revoked()).then_some((Ok::<_, Infallible>(bytes), (subscription, caller)))
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),

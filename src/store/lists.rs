@@ -3,9 +3,12 @@
 //! HTTP reads them. A page begins behind the last row of the page before, whatever has come or gone since.
 
 use sqlx::{Any, AnyConnection, SqlStr, any::AnyArguments};
-use storyclip_actors::model::{BatchId, BatchStatus, Tenant, Timestamp, UserId};
+use storyclip_actors::{
+    error::StoreError,
+    model::{BatchId, BatchStatus, Tenant, Timestamp, UserId},
+};
 
-use super::{reads, rows::clean, sql::text, view::BatchView};
+use super::{Store, reads, rows::clean, sql::text, view::BatchView};
 
 type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 
@@ -16,7 +19,7 @@ const ACTIVE: [BatchStatus; 3] = [BatchStatus::Scheduled, BatchStatus::Processin
 const PAST: [BatchStatus; 3] = [BatchStatus::Completed, BatchStatus::Failed, BatchStatus::Cancelled];
 
 /// Before and after every instant that a row can have, as text of the same shape, so that any collation agrees.
-const EVER: [&str; 2] = ["0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"];
+pub(super) const EVER: [&str; 2] = ["0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"];
 
 /// Which part of a list is wanted.
 #[derive(Clone, Debug)]
@@ -142,8 +145,37 @@ fn before(after: Option<&Position>, to: Option<Timestamp>) -> (String, String) {
     }
 }
 
+impl Store {
+    /// Scheduled, processing and paused batches of a user, or of the whole tenant, newest first.
+    pub async fn active(
+        &self,
+        tenant: &Tenant,
+        user: Option<&UserId>,
+        page: &Page<Position>,
+    ) -> Result<Listed<BatchView>, StoreError> {
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let batches = active(&mut view, &self.0.lists, tenant, user, page).await?;
+            view.commit().await?;
+            Ok(batches)
+        })
+        .await
+    }
+
+    /// Batches that have ended, newest first and without their clips.
+    pub async fn past(
+        &self,
+        tenant: &Tenant,
+        wanted: &Past,
+        page: &Page<Position>,
+    ) -> Result<Listed<BatchView>, StoreError> {
+        self.reading(async { past(&mut *self.reader().await?, &self.0.lists, tenant, wanted, page).await })
+            .await
+    }
+}
+
 /// Batches under way with their clips; the caller has begun a steady view.
-pub async fn active(
+async fn active(
     conn: &mut AnyConnection,
     texts: &Texts,
     tenant: &Tenant,
@@ -167,7 +199,7 @@ pub async fn active(
 }
 
 /// Batches that have ended, without their clips.
-pub async fn past(
+async fn past(
     conn: &mut AnyConnection,
     texts: &Texts,
     tenant: &Tenant,

@@ -51,6 +51,14 @@ impl Dialect {
         }
     }
 
+    /// What begins a transaction that will write: it waits for its turn at once.
+    pub const fn writing(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
     /// The rows of a JSON text; a column whose name ends in `#` is a number, every other is text.
     fn rows(self, columns: &str, json: &str) -> String {
         let cell = |(at, name): (usize, &str)| match name.strip_suffix('#') {

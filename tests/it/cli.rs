@@ -62,6 +62,7 @@ fn help_names_every_command_and_shows_no_key() {
         "cancel",
         "retry",
         "resolve",
+        "keys",
         "config",
         "Examples:",
         "STORYCLIP_URL",
@@ -224,6 +225,7 @@ fn serve_says_where_it_listens_and_ends_with_zero_on_sigterm() {
     let mut child = storyclip(&["serve"])
         .env("STORYCLIP_LISTEN", "127.0.0.1:0")
         .env("STORYCLIP_DATABASE_URL", database)
+        .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

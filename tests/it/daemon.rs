@@ -13,6 +13,7 @@ mod database_away;
 mod disk;
 mod experiment;
 mod hostile;
+mod keys;
 mod kills;
 mod ledger;
 mod minutes;

@@ -45,11 +45,12 @@ struct Log {
 }
 
 impl Process {
-    pub fn spawn(environment: &[(String, String)]) -> Self {
+    /// With this as its standard output.
+    pub fn spawn(environment: &[(String, String)], out: Stdio) -> Self {
         let mut child = storyclip("serve")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(out)
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -1,6 +1,6 @@
 //! What stays while daemons come and go: the sandbox, the database, the settings; and a client of the daemon that runs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -89,8 +89,13 @@ impl Stage {
 
     /// A process that may not listen yet.
     pub fn spawn(&self) -> Process {
+        self.spawn_to(Stdio::null())
+    }
+
+    /// The same with this as its standard output.
+    pub fn spawn_to(&self, out: Stdio) -> Process {
         let settings: Vec<_> = self.settings.clone().into_iter().collect();
-        Process::spawn(&settings)
+        Process::spawn(&settings, out)
     }
 
     pub async fn start(&self) -> Daemon {

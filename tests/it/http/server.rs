@@ -182,12 +182,14 @@ impl Server {
             readers: 4,
         };
         let store = Store::open(&options, hub.clone()).await.unwrap();
+        let keys = Arc::new(Keys::parse(setup.keys).unwrap());
+        keys.change().await.reload(&store).await.unwrap();
         let notes = Arc::new(Notes::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
         let app = router(AppState {
             store: store.clone(),
             hub: hub.clone(),
-            keys: Keys::parse(setup.keys).unwrap(),
+            keys,
             rate: RateLimit::new(setup.per_minute),
             cors: CorsOrigins::parse(setup.cors).unwrap(),
             accounts: TenantAccounts::parse(setup.accounts).unwrap(),
@@ -236,6 +238,14 @@ impl Server {
         let (status, body) = read(response).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{body}");
         body["batchId"].as_str().unwrap().into()
+    }
+
+    /// The bytes of the database's files.
+    pub fn database(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(&self.dir.0).unwrap();
+        files
+            .flat_map(|file| std::fs::read(file.unwrap().path()).unwrap())
+            .collect()
     }
 
     /// Rows of every table that a request could write.

@@ -101,5 +101,16 @@ async fn a_database_that_is_away_is_said_so() {
         "STORE_UNAVAILABLE",
     )
     .await;
+    for command in ["cancel", "pause", "resume", "retry-failed", "clips/1/resolve"] {
+        let request = server.post(&format!("/api/metricool/batch/{id}/{command}"));
+        let response = request
+            .json(&serde_json::json!({"action": "drop"}))
+            .send()
+            .await
+            .unwrap();
+        problem(response, 503, "STORE_UNAVAILABLE").await;
+    }
+    let scrape = server.bare(Method::GET, "/metrics").bearer_auth("sk_scrape_1");
+    problem(scrape.send().await.unwrap(), 503, "STORE_UNAVAILABLE").await;
     assert_eq!(server.hub.channels(), 0);
 }

@@ -11,23 +11,23 @@ use axum::{
 use sha2::{Digest, Sha256};
 use storyclip_actors::model::Tenant;
 
-use crate::{
-    http::{keys, problem::Problem},
-    store::{IdempotencyEntry, Store},
-};
+use super::{keys, problem::Problem};
+use crate::store::{IdempotencyEntry, Store};
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The key of one request and what its body was.
-pub struct Key {
+pub struct Repeat {
     tenant: Tenant,
     route: &'static str,
+    /// Of the first answer, and so of every other.
+    status: StatusCode,
     key: String,
     body_hash: String,
 }
 
-impl Key {
+impl Repeat {
     /// The request's key, if it has one.
     ///
     /// # Errors
@@ -35,6 +35,7 @@ impl Key {
     pub fn of(
         tenant: &Tenant,
         route: &'static str,
+        status: StatusCode,
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Option<Self>, Problem> {
@@ -53,6 +54,7 @@ impl Key {
         Ok(Some(Self {
             tenant: tenant.clone(),
             route,
+            status,
             key: key.to_owned(),
             body_hash: keys::hex(&Sha256::digest(body)),
         }))
@@ -61,7 +63,7 @@ impl Key {
     /// The answer that this key had before, if any.
     ///
     /// # Errors
-    /// As [`Key::replay`]; 503 if the database is away.
+    /// As [`Repeat::replay`]; 503 if the database is away.
     pub async fn earlier(&self, store: &Store) -> Result<Option<Response>, Problem> {
         let Some((body_hash, answer)) = store.replay(&self.tenant, self.route, &self.key).await? else {
             return Ok(None);
@@ -92,7 +94,7 @@ impl Key {
                 "this Idempotency-Key was used with another body",
             ));
         }
-        let mut response = accepted(answer);
+        let mut response = written(self.status, answer);
         response
             .headers_mut()
             .insert(REPLAYED, HeaderValue::from_static("true"));
@@ -100,8 +102,8 @@ impl Key {
     }
 }
 
-/// 202 with a body that is JSON already.
-pub fn accepted(answer: String) -> Response {
+/// An answer whose body is JSON already.
+pub fn written(status: StatusCode, answer: String) -> Response {
     let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    (StatusCode::ACCEPTED, [kind], answer).into_response()
+    (status, [kind], answer).into_response()
 }

@@ -1,0 +1,82 @@
+//! What keeps the ring of keys true while the daemon runs: keys that others made or revoked come in, uses go out.
+//!
+//! The daemon spawns it. Without it a key that was revoked through another daemon would work here until the next start, and
+//! nobody would see when keys were last used.
+
+use std::{sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use storyclip_actors::{error::StoreError, model::Timestamp};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::{
+    http::{Keys, Scope, keys},
+    store::{KeyView, Store},
+};
+
+/// How soon a key that another daemon revoked works no more.
+const HEAR_EVERY: Duration = Duration::from_secs(2);
+
+/// How late the row may be about a key's last use.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+
+/// Whose the first key is.
+const FIRST_TENANT: &str = "default";
+
+/// Names the first key's row; fixed, so that of several daemons that make one at once only one does.
+const FIRST_NAME: &str = "key_first";
+
+/// Keeps going until it is aborted.
+pub(super) async fn keep(store: Store, keys: Arc<Keys>) {
+    let mut hear = interval(HEAR_EVERY);
+    hear.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut note = interval(NOTE_EVERY);
+    note.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Only this daemon can change a file that it has locked.
+    let others = !store.is_sqlite();
+    loop {
+        tokio::select! {
+            _ = hear.tick(), if others => {
+                if let Err(error) = keys.change().await.reload(&store).await {
+                    tracing::debug!(%error, "the keys cannot be read; those in force stay");
+                }
+            }
+            _ = note.tick() => note_uses(&store, &keys).await,
+        }
+    }
+}
+
+/// Writes down what is known of the keys' uses.
+pub(super) async fn note_uses(store: &Store, keys: &Keys) {
+    if let Err(error) = keys.note_uses(store).await {
+        tracing::debug!(%error, "the uses of keys are written down later");
+    }
+}
+
+/// Reads the keys, and makes one where there never was any: whoever can start the daemon may use it. Gives that key, which
+/// is to be shown to that person and kept nowhere.
+pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp) -> Result<Option<SecretString>, StoreError> {
+    let changing = keys.change().await;
+    if changing.reload(store).await? > 0 || !keys.none_of_environment() {
+        return Ok(None);
+    }
+    let secret = keys::new_secret();
+    let row = KeyView {
+        id: FIRST_NAME.into(),
+        hash: keys::hex(&keys::hash_of(&secret)),
+        tenant: FIRST_TENANT.into(),
+        scopes: keys::joined(&[Scope::Admin, Scope::Metrics].into()),
+        label: Some("made at the first start".into()),
+        created_by: "first start".into(),
+        created_at: now,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    if !store.create_first_key(&row).await? {
+        changing.reload(store).await?;
+        return Ok(None);
+    }
+    changing.add(&row);
+    tracing::info!(key = row.id, tenant = %row.tenant, "key made, because there was none");
+    Ok(Some(secret))
+}
