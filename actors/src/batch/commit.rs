@@ -14,7 +14,7 @@ use crate::{
     lifecycle::ClipEvent,
     limiter::Reservation,
     messages::{BatchMessage, PublisherMessage},
-    model::{Batch, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    model::{Batch, BatchId, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     work::Call,
 };
@@ -29,6 +29,8 @@ pub(super) struct Draft {
     touched: Vec<Clip>,
     pub(super) attempts: Vec<AttemptWrite>,
     pub(super) events: Vec<Event>,
+    /// Changes of status, for the log.
+    pub(super) moves: Vec<Move>,
     pub(super) applied: Vec<CommandId>,
     /// The batch as it was before an adoption, which a unique rule may refuse.
     pub(super) before_adoption: Option<Box<Batch>>,
@@ -43,6 +45,15 @@ pub(super) struct Draft {
     /// The create call that leaves when it is durable.
     pub(super) create: Option<(Call, Reservation)>,
     ready: Option<PublisherMessage>,
+}
+
+/// A clip's change of status.
+pub(super) struct Move {
+    pub(super) clip: u32,
+    pub(super) attempt: u32,
+    pub(super) from: ClipStatus,
+    pub(super) to: ClipStatus,
+    pub(super) code: Option<Arc<str>>,
 }
 
 impl Draft {
@@ -83,7 +94,10 @@ impl Run {
         let mut failures = 0;
         let mut as_planned = true;
         loop {
-            match self.context.store.commit(change.clone()).await {
+            let committing = self.context.store.commit(change.clone());
+            let telling = tell(&self.batch.id, std::mem::take(&mut self.draft.moves));
+            let (committed, ()) = tokio::join!(committing, telling);
+            match committed {
                 Ok(()) => break,
                 Err(StoreError::Lost) => {
                     tracing::warn!(batch.id = %self.batch.id, "lease is lost, actor stops");
@@ -260,5 +274,27 @@ impl Run {
             events: draft.events.clone(),
             applied: draft.applied.clone(),
         }
+    }
+}
+
+/// One line per transition, while the disk is waited for: the next create call does not wait for the log.
+async fn tell(batch: &BatchId, moves: Vec<Move>) {
+    if moves.is_empty() {
+        return;
+    }
+    // The change is on its way into the database first.
+    tokio::task::yield_now().await;
+    for Move {
+        clip,
+        attempt,
+        from,
+        to,
+        code,
+    } in &moves
+    {
+        tracing::info!(
+            batch.id = %batch, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
+            "clip moved"
+        );
     }
 }

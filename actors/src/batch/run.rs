@@ -7,7 +7,10 @@ use std::sync::Arc;
 use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::JoinHandle;
 
-use super::{call, commit::Draft};
+use super::{
+    call,
+    commit::{Draft, Move},
+};
 use crate::{
     context::Context,
     events,
@@ -109,10 +112,13 @@ impl Run {
         if clip.status == before {
             return Ok(());
         }
-        tracing::info!(
-            batch.id = %self.batch.id, clip.index = index, attempt = clip.attempt, from = %before, to = %clip.status,
-            code = clip.error.as_ref().map(|error| &*error.code), "clip moved"
-        );
+        self.draft.moves.push(Move {
+            clip: index,
+            attempt: clip.attempt,
+            from: before,
+            to: clip.status,
+            code: clip.error.as_ref().map(|error| error.code.clone()),
+        });
         let late = timed_out && clip.status == ClipStatus::Published;
         if clip.status != ClipStatus::Cancelled {
             self.draft
