@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    model::{Speed, Timestamp},
+    model::{Clip, Speed, Timestamp},
     ports::Reading,
 };
 
@@ -31,6 +31,32 @@ impl SlotRule {
     pub fn same(&self, a: Timestamp, b: Timestamp) -> bool {
         a.round_down(self.granularity) == b.round_down(self.granularity)
     }
+}
+
+/// The slot of this clip, whose batch is ordered by slots: not before `earliest` nor before the one that was planned, after
+/// those of the clips before it, and shared with no clip of the batch. The batch is at most a hundred clips long.
+pub fn free_slot(rule: &SlotRule, clips: &[Clip], index: u32, earliest: Timestamp) -> Timestamp {
+    let of_others = || {
+        let others = clips.iter().filter(|clip| clip.index != index);
+        others.filter_map(|clip| Some((clip.index, clip.slot()?)))
+    };
+    let planned = clips
+        .iter()
+        .find(|clip| clip.index == index)
+        .and_then(|clip| clip.planned_for);
+    let before = of_others()
+        .filter(|(other, _)| *other < index)
+        .map(|(_, slot)| rule.next(slot));
+    let from = [planned]
+        .into_iter()
+        .flatten()
+        .chain(before)
+        .fold(earliest, Timestamp::max);
+    let mut slot = from.round_up(rule.granularity);
+    while of_others().any(|(_, taken)| rule.same(taken, slot)) {
+        slot = rule.next(slot);
+    }
+    slot
 }
 
 /// How long each speed waits for a confirmation (DESIGN 4, rule 4).

@@ -16,6 +16,7 @@ use crate::{
     messages::{BatchMessage, PublisherMessage},
     model::{Batch, BatchId, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
+    schedule,
     work::Call,
 };
 
@@ -219,10 +220,16 @@ impl Run {
         };
         let (index, attempt) = (call.clip, call.attempt);
         let rule = self.context.rules.slots;
+        let taken = self.clip(index)?.slot().ok_or("an intent without a request")?;
+        let next = if self.batch.mode.is_by_slots() {
+            schedule::free_slot(&rule, &self.clips, index, rule.next(taken))
+        } else {
+            rule.next(taken)
+        };
         let Some(request) = self.clips[index as usize - 1].request.as_mut() else {
             return Err("an intent without a request".into());
         };
-        request.slot = rule.next(request.slot);
+        request.slot = next;
         let moved = request.clone();
         for write in &mut self.draft.attempts {
             if (write.clip, write.attempt) == (index, attempt) {
@@ -236,12 +243,15 @@ impl Run {
         let now = self.context.now();
         let batch = &self.batch;
         let draft = &self.draft;
+        // While there is something to do the batch is due, or nobody would go on after a death: a command may come long
+        // before the slot that a resting batch waits for.
+        let due = batch.wake_at.filter(|at| *at <= now);
         let wake_at = if draft.release {
             draft.wake_at
         } else {
-            Some(batch.wake_at.unwrap_or(now))
+            Some(due.unwrap_or(now))
         };
-        let wake_stays = !draft.release && batch.wake_at.is_some();
+        let wake_stays = !draft.release && due.is_some();
         Change {
             batch: batch.id.clone(),
             tenant: batch.tenant.clone(),

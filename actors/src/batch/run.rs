@@ -20,6 +20,7 @@ use crate::{
     model::{Batch, BatchStatus, Clip, ClipStatus, Command, Request, Timestamp, Totals},
     plan::{Act, Plan, View, plan},
     ports::{AttemptWrite, Snapshot},
+    schedule,
     work::{Call, CallKind, Work},
 };
 
@@ -125,7 +126,8 @@ impl Run {
                 .events
                 .push(events::progress(&self.batch, clip, self.totals(), late, now));
         }
-        if self.batch.started_at.is_none() {
+        let begins = !self.batch.mode.is_by_slots() || self.batch.status == BatchStatus::Processing;
+        if self.batch.started_at.is_none() && begins {
             self.batch.started_at = Some(now);
         }
         Ok(())
@@ -214,7 +216,12 @@ impl Run {
             return Err(format!("clip {index} has no media to send").into());
         };
         let (_, media) = self.work.media.swap_remove(at);
-        let slot = self.context.rules.slots.slot(now);
+        let rule = self.context.rules.slots;
+        let slot = if self.batch.mode.is_by_slots() {
+            schedule::free_slot(&rule, &self.clips, index, rule.slot(now))
+        } else {
+            rule.slot(now)
+        };
         let request = Request {
             network: self.batch.network,
             media,

@@ -39,6 +39,7 @@ pub(super) fn clip(status: ClipStatus, request: Option<Request>, error: Option<T
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request,
         intent_at: None,
     }

@@ -102,6 +102,10 @@ words! {
     PublishMode {
         /// One after the other, each as soon as the one before it is settled.
         Now = "now",
+        /// At slots that a person chose, handed over at once: the network publishes them while no daemon runs.
+        Scheduled = "scheduled",
+        /// The same at slots that were chosen by the account's best hours.
+        BestTime = "bestTime",
     }
     /// How long a confirmation is waited for; nothing else differs.
     Speed {
@@ -162,7 +166,25 @@ impl ClipStatus {
     }
 }
 
+impl PublishMode {
+    /// Whether slots give the order of the clips, and not their confirmations.
+    pub const fn is_by_slots(self) -> bool {
+        match self {
+            Self::Now => false,
+            Self::Scheduled | Self::BestTime => true,
+        }
+    }
+}
+
 impl BatchStatus {
+    /// Whether clips are sent.
+    pub const fn is_at_work(self) -> bool {
+        match self {
+            Self::Scheduled | Self::Processing => true,
+            Self::Draft | Self::Paused | Self::Completed | Self::Failed | Self::Cancelled => false,
+        }
+    }
+
     /// Whether nothing more happens by itself but late looks and clips in flight.
     pub const fn is_finished(self) -> bool {
         match self {

@@ -66,6 +66,7 @@ fn clip(index: u32, status: ClipStatus) -> Clip {
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request: sent.then(|| Request {
             network: Network::Facebook,
             media: format!("https://m/{index}").into(),
@@ -104,7 +105,12 @@ fn settled(plan: Plan) -> Option<(BatchStatus, Option<String>)> {
     match plan.row {
         Some(RowStep::Settle(status, error)) => Some((status, error.map(|error| error.code.to_string()))),
         Some(
-            RowStep::Doubt(_) | RowStep::Begin(_) | RowStep::Park(..) | RowStep::NoteRefusal(_) | RowStep::EndCancelled,
+            RowStep::Doubt(_)
+            | RowStep::Begin(_)
+            | RowStep::Park(..)
+            | RowStep::NoteRefusal(_)
+            | RowStep::Open
+            | RowStep::EndCancelled,
         )
         | None => None,
     }

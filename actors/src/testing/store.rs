@@ -115,7 +115,10 @@ impl MemoryStore {
             .urls
             .iter()
             .zip(1..)
-            .map(|(url, index)| fresh_clip(index, url))
+            .map(|(url, index)| Clip {
+                planned_for: new.scheduled.map(|(ahead, apart)| now + ahead + apart * (index - 1)),
+                ..fresh_clip(index, url)
+            })
             .collect();
         let batch = Batch {
             id: id.clone(),
@@ -123,11 +126,13 @@ impl MemoryStore {
             user: "u1".into(),
             account: new.account.into(),
             network: Network::Facebook,
-            mode: PublishMode::Now,
+            mode: new.scheduled.map_or(PublishMode::Now, |_| PublishMode::Scheduled),
             speed: new.speed,
             on_failure: new.on_failure,
             max_retries: new.max_retries,
-            status: BatchStatus::Processing,
+            status: new
+                .scheduled
+                .map_or(BatchStatus::Processing, |_| BatchStatus::Scheduled),
             error: None,
             restarts: 0,
             epoch: 0,
