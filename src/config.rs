@@ -18,6 +18,7 @@ pub use layers::Source;
 
 pub(crate) use mask::without_password;
 
+use crate::providers::metricool::Weekdays;
 use layers::Layers;
 use read::Reader;
 
@@ -68,6 +69,8 @@ pub struct Config {
     pub metricool_max_in_flight: usize,
     /// `metricool_list_shows_published`.
     pub metricool_list_shows_published: ListShowsPublished,
+    /// `metricool_weekdays`.
+    pub metricool_weekdays: Weekdays,
     /// `find_settle_seconds`.
     pub find_settle: Duration,
     /// `max_batches`.
@@ -145,6 +148,10 @@ impl Config {
                     ("yes", ListShowsPublished::Yes),
                     ("no", ListShowsPublished::No),
                 ],
+            )?,
+            metricool_weekdays: read.one_of(
+                "metricool_weekdays",
+                &[("iso", Weekdays::Iso), ("sunday_first", Weekdays::SundayFirst)],
             )?,
             find_settle: read.seconds("find_settle_seconds", hour.clone())?,
             max_batches: read.count("max_batches", 1..=1_000_000)?,

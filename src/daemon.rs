@@ -3,6 +3,7 @@
 //! The command line (and the demo) calls [`start`]. If the process dies instead of being stopped, nothing is different but
 //! the leases: on SQLite the next start clears them, elsewhere they lapse.
 
+mod ahead;
 mod control;
 mod facts;
 mod hold;
@@ -36,6 +37,7 @@ use crate::{
     store::{OpenError, Options, Store},
     stream::Hub,
 };
+use ahead::AskMetricool;
 use control::ActorControl;
 use facts::StoreFacts;
 use lifetime::Lifetime;
@@ -106,11 +108,16 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     }
 
     let metricool_configured = !config.metricool_user_token.expose_secret().is_empty();
-    let provider: Arc<dyn Provider> = if metricool_configured {
-        Arc::new(metricool_client(&config, &store, &clock)?)
-    } else {
-        tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
-        Arc::new(Unconfigured)
+    let metricool = match metricool_configured {
+        true => Some(Arc::new(metricool_client(&config, &store, &clock)?)),
+        false => None,
+    };
+    let provider: Arc<dyn Provider> = match metricool.clone() {
+        Some(metricool) => metricool,
+        None => {
+            tracing::warn!("METRICOOL_USER_TOKEN is not set: nothing can be published");
+            Arc::new(Unconfigured)
+        }
     };
     let rows: Arc<dyn ports::Store> = Arc::new(store.clone());
     #[cfg(feature = "crash-points")]
@@ -130,6 +137,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
+    let ahead = Arc::new(AskMetricool {
+        metricool,
+        limiter: limiter.clone(),
+    });
     let lifetime = Arc::new(Lifetime::new(
         supervisor.clone(),
         directory.clone(),
@@ -150,7 +161,9 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         rules: http::Rules {
             timeouts: config.timeouts,
             looks: config.looks.clone(),
+            slots: config.slots,
         },
+        ahead,
         ready: lifetime.clone(),
         metricool_configured,
     });
@@ -258,6 +271,7 @@ fn metricool_client(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> R
         ListShowsPublished::Yes => metricool::ListShowsPublished::Yes,
         ListShowsPublished::No => metricool::ListShowsPublished::No,
     };
+    options.weekdays = config.metricool_weekdays;
     let client = providers::http_client(&config.metricool_url, config.metricool_max_in_flight)?;
     let facts = Arc::new(StoreFacts {
         store: store.clone(),

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod active;
+mod ahead;
 mod attempts;
 mod batch;
 mod body;
@@ -39,12 +40,13 @@ use axum::{
 use storyclip_actors::{
     model::{BatchId, BatchStatus},
     ports::Clock,
-    schedule::{LookRule, Timeouts},
+    schedule::{LookRule, SlotRule, Timeouts},
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::{
     accounts::TenantAccounts,
+    ahead::Ahead,
     keys::{Holder, Keys, Scope},
     problem::{FieldError, Problem},
 };
@@ -66,18 +68,21 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// How long confirmations are waited for, and when they are looked for.
     pub rules: Rules,
+    /// The network, for what is asked before a batch exists.
+    pub ahead: Arc<dyn Ahead>,
     /// Whether the daemon can take work.
     pub ready: Arc<dyn Readiness>,
     /// Whether there is a Metricool token; without one publishing is refused.
     pub metricool_configured: bool,
 }
 
-/// The rules by which a wait for confirmation is shown.
+/// The rules by which a wait for confirmation is shown and slots are planned.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "the types say it")]
 pub struct Rules {
     pub timeouts: Timeouts,
     pub looks: LookRule,
+    pub slots: SlotRule,
 }
 
 /// What the routes tell the supervisor. Each is a nudge about something that is durable already: one that is lost costs

@@ -33,6 +33,29 @@ impl SlotRule {
     }
 }
 
+impl Default for SlotRule {
+    /// As at Metricool: whole minutes, the first of them at least a minute ahead.
+    fn default() -> Self {
+        Self {
+            lead: Duration::from_secs(60),
+            granularity: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The slots nearest to these wanted instants, in their order: none twice, none earlier than wanted, none too near to be
+/// handed over.
+pub fn planned_slots(rule: &SlotRule, wanted: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
+    let mut earliest = rule.slot(now);
+    let mut slots = Vec::new();
+    for wanted in wanted {
+        let slot = wanted.round_up(rule.granularity).max(earliest);
+        slots.push(slot);
+        earliest = rule.next(slot);
+    }
+    slots
+}
+
 /// The slot of this clip, whose batch is ordered by slots: not before `earliest` nor before the one that was planned, after
 /// those of the clips before it, and shared with no clip of the batch. The batch is at most a hundred clips long.
 pub fn free_slot(rule: &SlotRule, clips: &[Clip], index: u32, earliest: Timestamp) -> Timestamp {

@@ -24,7 +24,8 @@ pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<
         );
     }
     let batches = app.store.active(&caller.tenant, user.as_ref()).await?;
-    let batches: Vec<BatchBody> = batches.into_iter().map(BatchBody::from).collect();
+    let now = app.clock.now();
+    let batches: Vec<BatchBody> = batches.into_iter().map(|batch| BatchBody::of(batch, now)).collect();
     Ok(Json(Active {
         success: true,
         count: batches.len(),

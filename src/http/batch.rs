@@ -24,7 +24,7 @@ pub async fn show(State(app): App, caller: Caller, BatchPath(id): BatchPath) -> 
     let batch = batch.ok_or_else(Problem::batch_not_found)?;
     Ok(Json(Summary {
         success: true,
-        batch: batch.into(),
+        batch: BatchBody::of(batch, app.clock.now()),
     }))
 }
 

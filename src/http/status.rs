@@ -58,7 +58,7 @@ pub async fn show(State(app): App, caller: Caller, query: Query) -> Result<Json<
         current_status,
         wait_progress: at_work.and_then(|clip| view::wait_progress(&batch, clip, &app.rules, now)),
         error: batch.error.as_ref().map(|error| error.message.to_string()),
-        clips: batch.clips.into_iter().map(ClipBody::from).collect(),
+        clips: view::clips(&batch, now),
     }))
 }
 

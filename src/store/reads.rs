@@ -23,8 +23,8 @@ const BATCH: &str = "batch_id, tenant, job_id, user_id, account_id, network, pub
                      completed_at, updated_at";
 
 const CLIP: &str = "batch_id, clip_index, clip_id, clip_url, clip_title, clip_text, status, attempts, retries, \
-                    metricool_post_id, post_uuid, facebook_post_id, permalink, error_code, error_msg, scheduled_at, \
-                    next_attempt_at, uploaded_at, published_at, timed_out_at, late_looks, updated_at";
+                    metricool_post_id, post_uuid, facebook_post_id, permalink, error_code, error_msg, \
+                    COALESCE(scheduled_at, planned_for), next_attempt_at, uploaded_at, published_at, timed_out_at, late_looks, updated_at";
 
 /// Which batches `active` shows (API.md).
 const ACTIVE: [BatchStatus; 3] = [BatchStatus::Scheduled, BatchStatus::Processing, BatchStatus::Paused];

@@ -23,6 +23,7 @@ mod promises;
 mod queries;
 mod resolving;
 mod retrying;
+mod scheduling;
 mod stage;
 mod stopping;
 mod systemd;

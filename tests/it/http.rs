@@ -12,6 +12,7 @@ mod publish;
 mod reading;
 mod resolving;
 mod runner;
+mod scheduling;
 mod server;
 pub mod sse;
 mod stream;

@@ -1,6 +1,7 @@
 //! The router on a free port, over a store on a temporary SQLite file, with a control that only takes notes.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -9,16 +10,19 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
-    http::{AppState, Control, Keys, Readiness, Rules, TenantAccounts, router},
+    http::{Ahead, AppState, Control, Keys, Readiness, Rules, TenantAccounts, router},
+    providers::BestHours,
     store::{Options, Store},
     stream::Hub,
 };
 use storyclip_actors::{
-    model::{BatchId, BatchStatus, Timestamp},
+    error::ProviderError,
+    model::{AccountId, BatchId, BatchStatus, Network as NetworkName, Timestamp},
     ports::Clock,
 };
 
@@ -51,6 +55,7 @@ pub struct Server {
     pub store: Store,
     pub hub: Arc<Hub>,
     pub notes: Arc<Notes>,
+    pub network: Arc<Network>,
     pub clock: Arc<SetClock>,
     pub client: Client,
     dir: Arc<Dir>,
@@ -82,6 +87,50 @@ impl Control for Notes {
     fn reconcile(&self, batch: &BatchId) {
         assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
         self.reconciled.lock().unwrap().push(batch.clone());
+    }
+}
+
+/// What is asked before a batch exists, answered as told; everything is well unless something else is said.
+pub struct Network {
+    pub connected: Mutex<Result<bool, ProviderError>>,
+    pub media: Mutex<HashMap<String, ProviderError>>,
+    pub hours: Mutex<Result<BestHours, ProviderError>>,
+    /// The URLs asked about, and the zones of best hours.
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            connected: Mutex::new(Ok(true)),
+            media: Mutex::default(),
+            hours: Mutex::new(Ok(BestHours::default())),
+            asked: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Ahead for Network {
+    async fn is_connected(&self, _: &AccountId, _: NetworkName) -> Result<bool, ProviderError> {
+        self.connected.lock().unwrap().clone()
+    }
+
+    async fn media(&self, _: &AccountId, url: &str) -> Result<(), ProviderError> {
+        self.asked.lock().unwrap().push(url.to_owned());
+        self.media.lock().unwrap().get(url).cloned().map_or(Ok(()), Err)
+    }
+
+    async fn best_hours(
+        &self,
+        _: &AccountId,
+        _: NetworkName,
+        _: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<BestHours, ProviderError> {
+        let zone = zone.iana_name().unwrap_or("UTC").to_owned();
+        self.asked.lock().unwrap().push(zone);
+        self.hours.lock().unwrap().clone()
     }
 }
 
@@ -160,6 +209,7 @@ impl Server {
         let store = Store::open(&options, hub.clone()).await.unwrap();
         let notes = Arc::new(Notes::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
+        let network = Arc::new(Network::default());
         let app = router(AppState {
             store: store.clone(),
             hub: hub.clone(),
@@ -168,6 +218,7 @@ impl Server {
             control: notes.clone(),
             clock: clock.clone(),
             rules: Rules::default(),
+            ahead: network.clone(),
             ready: notes.clone(),
             metricool_configured: setup.configured,
         });
@@ -179,6 +230,7 @@ impl Server {
             store,
             hub,
             notes,
+            network,
             clock,
             client: Client::new(),
             dir,
