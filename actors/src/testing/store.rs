@@ -25,7 +25,7 @@ use crate::{
         Timestamp, Totals,
     },
     ports::Change,
-    schedule::SlotRule,
+    schedule::{SlotRule, planned_slots},
 };
 
 struct Row {
@@ -111,12 +111,17 @@ impl MemoryStore {
 
     pub(super) fn insert(&self, new: NewBatch, now: Timestamp) -> BatchId {
         let id = BatchId::from(new.id);
+        let wanted = new
+            .scheduled
+            .into_iter()
+            .flat_map(|(ahead, apart)| (0..new.urls.len() as u32).map(move |before| now + ahead + apart * before));
+        let slots = planned_slots(&self.slots, wanted, now);
         let clips = new
             .urls
             .iter()
             .zip(1..)
             .map(|(url, index)| Clip {
-                planned_for: new.scheduled.map(|(ahead, apart)| now + ahead + apart * (index - 1)),
+                planned_for: slots.get(index as usize - 1).copied(),
                 ..fresh_clip(index, url)
             })
             .collect();

@@ -1,13 +1,14 @@
 //! `POST …/publish/stories` at slots: what is stored, what is answered, and what is only rehearsed.
 
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use storyclip::providers::BestHours;
+use storyclip::{clock::SystemClock, providers::BestHours};
 use storyclip_actors::{
     error::{ProviderError, Refused, Verdict},
     model::{BatchStatus, ClipStatus, PublishMode, Timestamp},
+    ports::Clock,
 };
 
 use super::{
@@ -159,10 +160,14 @@ async fn a_schedule_that_cannot_be_kept_creates_nothing() {
 #[tokio::test]
 async fn a_repeat_of_a_scheduled_request_is_answered_also_when_its_time_has_passed() {
     let server = Server::start().await;
-    let body = at(json!({"mode": "scheduled", "scheduledAt": "2026-01-02T18:00:00Z"}));
+    // Keys are kept for so long by the machine's own clock.
+    let now = SystemClock.now();
+    let hours = |hours| now + Duration::from_secs(hours * 3_600);
+    server.clock.0.store(now.as_millis(), Ordering::Relaxed);
+    let body = at(json!({"mode": "scheduled", "scheduledAt": hours(1).to_string()}));
     let send = || server.publish(&body).header("idempotency-key", "k1").send();
     let (_, first) = read(send().await.unwrap()).await;
-    server.clock.0.store(START + 3 * 86_400_000, Ordering::Relaxed);
+    server.clock.0.store(hours(2).as_millis(), Ordering::Relaxed);
     let again = send().await.unwrap();
     assert_eq!(again.headers()["idempotency-replayed"], "true");
     assert_eq!(read(again).await.1, first);
