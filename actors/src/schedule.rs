@@ -1,11 +1,15 @@
 //! When: slots, looks, backoff. Pure arithmetic on instants; actors and providers call it, nothing here waits.
 
+mod slots;
+
 use std::time::Duration;
 
 use crate::{
-    model::{Clip, Speed, Timestamp},
+    model::{Speed, Timestamp},
     ports::Reading,
 };
+
+pub use slots::{free_slot, planned_slots};
 
 /// Which slot a create call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,45 +45,6 @@ impl Default for SlotRule {
             granularity: Duration::from_secs(60),
         }
     }
-}
-
-/// The slots nearest to these wanted instants, in their order: none twice, none earlier than wanted, none too near to be
-/// handed over.
-pub fn planned_slots(rule: &SlotRule, wanted: impl IntoIterator<Item = Timestamp>, now: Timestamp) -> Vec<Timestamp> {
-    let mut earliest = rule.slot(now);
-    let mut slots = Vec::new();
-    for wanted in wanted {
-        let slot = wanted.round_up(rule.granularity).max(earliest);
-        slots.push(slot);
-        earliest = rule.next(slot);
-    }
-    slots
-}
-
-/// The slot of this clip, whose batch is ordered by slots: not before `earliest` nor before the one that was planned, after
-/// those of the clips before it, and shared with no clip of the batch. The batch is at most a hundred clips long.
-pub fn free_slot(rule: &SlotRule, clips: &[Clip], index: u32, earliest: Timestamp) -> Timestamp {
-    let of_others = || {
-        let others = clips.iter().filter(|clip| clip.index != index);
-        others.filter_map(|clip| Some((clip.index, clip.slot()?)))
-    };
-    let planned = clips
-        .iter()
-        .find(|clip| clip.index == index)
-        .and_then(|clip| clip.planned_for);
-    let before = of_others()
-        .filter(|(other, _)| *other < index)
-        .map(|(_, slot)| rule.next(slot));
-    let from = [planned]
-        .into_iter()
-        .flatten()
-        .chain(before)
-        .fold(earliest, Timestamp::max);
-    let mut slot = from.round_up(rule.granularity);
-    while of_others().any(|(_, taken)| rule.same(taken, slot)) {
-        slot = rule.next(slot);
-    }
-    slot
 }
 
 /// How long each speed waits for a confirmation (DESIGN 4, rule 4).

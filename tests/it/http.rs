@@ -10,6 +10,7 @@ mod idempotency;
 mod metrics;
 mod publish;
 mod reading;
+mod rehearsing;
 mod resolving;
 mod runner;
 mod scheduling;

@@ -89,6 +89,7 @@ fn happenings() -> Vec<ClipEvent> {
         E::CannotTell(trouble()),
         E::Cancel,
         E::Withdrawn,
+        E::TakenBack,
         E::LateLook,
         E::Reopen(trouble()),
         E::PassOver,
@@ -148,6 +149,7 @@ fn every_status_leads_where_the_design_says_and_nowhere_else() {
             sent.clone(),
             None,
             &[
+                S::Pending,
                 S::Queued,
                 S::Retrying,
                 S::Uncertain,

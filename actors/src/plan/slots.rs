@@ -131,3 +131,6 @@ pub(super) fn rest_until_a_slot(view: &View<'_>, plan: &mut Plan) {
     plan.wake_by(next);
     plan.rest = next.is_some();
 }
+
+#[cfg(test)]
+mod tests;

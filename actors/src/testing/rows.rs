@@ -49,7 +49,7 @@ pub struct AttemptRow {
 }
 
 /// A clip as the HTTP route writes it.
-pub(super) fn fresh_clip(index: u32, url: &str) -> Clip {
+pub fn fresh_clip(index: u32, url: &str) -> Clip {
     Clip {
         index,
         id: format!("clip_{index}").into(),

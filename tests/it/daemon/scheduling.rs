@@ -77,14 +77,14 @@ async fn clips_go_live_at_their_slots_while_no_daemon_runs() {
 
 #[tokio::test]
 async fn a_kill_at_any_instant_leaves_one_live_post_per_clip_in_order() {
-    const KILLS: usize = 30;
+    const KILLS: usize = 20;
     let seed = seed("scheduled kills");
     let mut rng = SmallRng::seed_from_u64(seed);
     let stage = Stage::new(json!({"create_delay_ms": [0, 60], "error_after_commit": {"probability": 0.1}})).await;
     let daemon = stage.start().await;
     let mut daemon = Some(daemon);
     let api = |daemon: &Option<super::stage::Daemon>| daemon.as_ref().unwrap().api.clone();
-    let id = api(&daemon).publish(&scheduled(30, Duration::from_secs(4), 1)).await;
+    let id = api(&daemon).publish(&scheduled(12, Duration::from_secs(3), 1)).await;
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(rng.random_range(1..400))).await;
         daemon.take().unwrap().process.kill();
