@@ -82,41 +82,25 @@ fn wanted(at: Timestamp, interval: Duration, count: usize) -> impl Iterator<Item
 
 /// What is told when the slots are not those that were asked for.
 fn moved(slots: &[Timestamp], at: Timestamp, interval: Duration, granularity: Duration) -> Vec<FieldError> {
+    let step = granularity.as_secs_f64();
     let mut warnings = Vec::new();
-    let mut warn = |field: &str, message: String| {
+    if let Some(first) = slots.first().filter(|first| **first != at) {
+        let why = if *first == at.round_up(granularity) {
+            format!("is no multiple of {step} s, on which the network publishes")
+        } else {
+            "is too near to hand the clip over before it".to_owned()
+        };
         warnings.push(FieldError {
-            field: format!("schedule.{field}"),
-            message,
+            field: "schedule.scheduledAt".into(),
+            message: format!("{why}: the first slot is {first}"),
         });
-    };
-    let Some(first) = slots.first().filter(|first| **first != at) else {
-        return uneven(slots, interval, granularity, warnings);
-    };
-    let why = if *first == at.round_up(granularity) {
-        format!(
-            "is no multiple of {} s, on which the network publishes",
-            granularity.as_secs_f64()
-        )
-    } else {
-        "is too near to hand the clip over before it".to_owned()
-    };
-    warn("scheduledAt", format!("{why}: the first slot is {first}"));
-    uneven(slots, interval, granularity, warnings)
-}
-
-fn uneven(
-    slots: &[Timestamp],
-    interval: Duration,
-    granularity: Duration,
-    mut warnings: Vec<FieldError>,
-) -> Vec<FieldError> {
-    let even = granularity.is_zero() || interval.as_millis() % granularity.as_millis() == 0;
-    if !even && slots.len() > 1 {
-        let step = granularity.as_secs_f64();
+    }
+    let even = granularity.is_zero() || interval.as_millis().is_multiple_of(granularity.as_millis());
+    if slots.len() > 1 && !even {
         warnings.push(FieldError {
             field: "schedule.intervalSeconds".into(),
             message: format!(
-                "is no multiple of {step} s, on which the network publishes: each slot is the next one that is"
+                "is no multiple of {step} s, on which the network publishes: each slot is the next that is"
             ),
         });
     }

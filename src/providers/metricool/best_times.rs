@@ -31,7 +31,7 @@ pub enum Weekdays {
 
 impl Weekdays {
     /// The weekday from Monday (0) that a number means.
-    fn from_monday(self, number: usize) -> Option<usize> {
+    fn day(self, number: usize) -> Option<usize> {
         let number = number.checked_sub(1).filter(|number| *number < 7)?;
         Some(match self {
             Self::Iso => number,
@@ -95,7 +95,7 @@ fn read(days: &[Day], weekdays: Weekdays) -> BestHours {
     let mut hours = BestHours::default();
     for day in days {
         let number = day.day_of_week.text().and_then(|day| day.parse().ok());
-        let Some(weekday) = number.and_then(|number| weekdays.from_monday(number)) else {
+        let Some(weekday) = number.and_then(|number| weekdays.day(number)) else {
             continue;
         };
         for hour in &day.best_times_by_hour {
