@@ -7,6 +7,7 @@ mod control;
 mod facts;
 mod hold;
 mod lifetime;
+mod notifying;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -28,6 +29,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
     http::{self, AppState, Keys, TenantAccounts},
+    notifications::{Notifications, NotificationsError},
     providers::{
         self,
         metricool::{self, Metricool},
@@ -67,6 +69,8 @@ pub enum StartError {
     Metricool(#[from] metricool::OptionsError),
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
     #[error("supervisor: {0}")]
     Supervisor(#[from] ractor::SpawnErr),
 }
@@ -81,6 +85,7 @@ pub struct Daemon {
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
     holding: JoinHandle<()>,
+    notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -127,6 +132,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let directory = Arc::new(Directory::default());
     let limiter = context.limiter.clone();
+    let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
@@ -153,6 +159,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         },
         ready: lifetime.clone(),
         metricool_configured,
+        notices,
     });
     let (close, mut closing) = watch::channel(false);
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -170,6 +177,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         supervisor,
         supervising,
         holding,
+        notifications,
         close,
         server,
     })
@@ -224,6 +232,7 @@ impl Daemon {
 
     async fn close(self) {
         self.holding.abort();
+        self.notifications.stop().await;
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;

@@ -94,7 +94,7 @@ impl Texts {
             ),
             rest: dialect.over(
                 "id at",
-                "UPDATE notice_deliveries SET status = 'paused', claim = NULL FROM v \
+                "UPDATE notice_deliveries SET status = 'paused' FROM v \
                  WHERE notice_deliveries.channel = 'webhook' AND notice_deliveries.target = v.id \
                  AND notice_deliveries.status = 'pending'",
             ),
