@@ -17,7 +17,7 @@ use serde::Serialize;
 use storyclip_actors::model::{BatchId, BatchStatus, Network, OnFailure, PublishMode, Speed, Timestamp};
 
 use self::{idempotency::Key, request::PublishRequest};
-use super::{App, AppState, body, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query};
+use super::{App, AppState, body, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query, webhooks};
 use crate::{
     http::problem::FieldError,
     store::{Created, NewBatch, NewClip},
@@ -62,6 +62,10 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
                 message: "is no account of this tenant".into(),
             }]),
         );
+    }
+    if let Some(url) = &request.settings.webhook_url {
+        webhooks::public_url(url, app.notices.private_addresses)
+            .map_err(|why| Problem::bad("INVALID_WEBHOOK_URL", "settings.webhookUrl", why))?;
     }
     if app.ready.is_draining() {
         return Err(draining());

@@ -68,11 +68,9 @@ impl Dispatcher {
                     false
                 }
             };
-            let rest = if more {
-                Duration::ZERO
-            } else {
-                LOOK_EVERY.max(began.elapsed() * REST)
-            };
+            let took = began.elapsed();
+            // While there is a backlog the batches' own writes get every other turn.
+            let rest = if more { took } else { LOOK_EVERY.max(took * REST) };
             // However the wait ends, what counts is whether to stop.
             let _: Result<_, _> = tokio::time::timeout(rest, stopping.wait_for(|stop| *stop)).await;
             if *stopping.borrow() {

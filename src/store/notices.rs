@@ -9,6 +9,8 @@ mod endpoints;
 mod log;
 mod outbox;
 mod subscriptions;
+mod targets;
+mod tries;
 mod view;
 
 use sqlx::{Any, AnyConnection, SqlStr, Transaction, any::AnyRow};
@@ -16,13 +18,12 @@ use storyclip_actors::error::StoreError;
 
 use super::{Store, rows::Rows, sql, sql::Dialect};
 
-pub use deliveries::{Attempted, Due, Ending};
 pub use endpoints::MOST_ENDPOINTS;
-pub use outbox::{Behind, News, Notice, Round};
 pub use subscriptions::{MOST_SUBSCRIPTIONS, Subscribed};
+pub use tries::{Attempted, Due, Ending};
 pub use view::{
-    Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Endpoint, EndpointChange, NewEndpoint,
-    NewSubscription, NoticeKind, TryView,
+    Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Endpoint, EndpointChange, NewEndpoint,
+    NewSubscription, News, Notice, NoticeKind, Round, TryView,
 };
 
 /// The statements.

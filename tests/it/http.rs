@@ -17,5 +17,6 @@ mod server;
 pub mod sse;
 mod stream;
 mod streams;
+mod webhook_log;
 mod webhooks;
 mod wire;

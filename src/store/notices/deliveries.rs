@@ -5,12 +5,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use secrecy::SecretString;
 use sqlx::SqlStr;
-use storyclip_actors::{
-    error::StoreError,
-    model::{BatchId, Tenant, Timestamp},
-};
+use storyclip_actors::{error::StoreError, model::Timestamp};
 
 use super::{
     super::{
@@ -19,78 +15,12 @@ use super::{
         rows::Rows,
         sql::{Dialect, execute, returning, text},
     },
-    view::{Channel, DisabledReason, NoticeKind},
+    tries::{self, Attempted, Due, Ended},
+    view::DisabledReason,
 };
 
 /// How long notices, their deliveries and their log are kept.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
-
-/// A delivery to send now.
-pub struct Due {
-    /// Its row.
-    pub id: String,
-    /// Under which it was claimed.
-    pub claim: String,
-    /// Whose it is.
-    pub tenant: Tenant,
-    /// How.
-    pub channel: Channel,
-    /// To whom.
-    pub target: String,
-    /// Attempts before this one.
-    pub attempts: u32,
-    /// Tries of its schedule before this one.
-    pub tries: u32,
-    /// When the schedule began.
-    pub began_at: Timestamp,
-    /// The notice's id.
-    pub notice: String,
-    /// What it tells.
-    pub kind: NoticeKind,
-    /// The batch that it is about.
-    pub batch: Option<BatchId>,
-    /// The JSON to send.
-    pub body: String,
-    /// Where to, for a webhook or a browser; `None` if that is gone.
-    pub url: Option<String>,
-    /// By what to sign a webhook.
-    pub secret: Option<SecretString>,
-    /// A browser's keys: p256dh and auth.
-    pub keys: Option<(String, String)>,
-    /// Whether its endpoint was disabled meanwhile.
-    pub disabled: bool,
-}
-
-/// What became of a try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// It was taken.
-    Delivered,
-    /// Once more, then.
-    Again(Timestamp),
-    /// Given up; with the reason for which its endpoint is disabled, if that is so.
-    Failed(Option<DisabledReason>),
-    /// Given up, and the browser is forgotten.
-    Forgotten,
-    /// Its endpoint is disabled; nothing was sent.
-    Paused,
-}
-
-/// A try and its end.
-pub struct Attempted {
-    /// What was sent.
-    pub due: Due,
-    /// When.
-    pub at: Timestamp,
-    /// How long it took.
-    pub took: Duration,
-    /// The answer's status.
-    pub http_status: Option<u16>,
-    /// Why it was not taken.
-    pub error: Option<String>,
-    /// What follows.
-    pub ending: Ending,
-}
 
 /// The statements.
 pub struct Texts {
@@ -203,7 +133,7 @@ impl Store {
             }
             let mut claimed = Vec::new();
             for row in returning(&mut tx, &texts.claimed, rows).await? {
-                claimed.push(due(&mut Cursor::new(&row), &claim)?);
+                claimed.push(tries::due(&mut Cursor::new(&row), &claim)?);
             }
             tx.commit().await?;
             Ok(claimed)
@@ -225,7 +155,7 @@ impl Store {
                 let mut columns = Cursor::new(&row);
                 numbers.insert(columns.text()?.to_owned(), columns.int()?);
             }
-            execute(&mut tx, &texts.log, log(attempted, &numbers)).await?;
+            execute(&mut tx, &texts.log, tries::log(attempted, &numbers)).await?;
             execute(&mut tx, &texts.took, ended.took).await?;
             execute(&mut tx, &texts.forget, ended.forgotten).await?;
             let (mut disabled, mut resting) = (Vec::new(), Rows::default());
@@ -277,107 +207,27 @@ impl Store {
     }
 }
 
-fn due(columns: &mut Cursor<'_>, claim: &str) -> sqlx::Result<Due> {
-    Ok(Due {
-        id: columns.text()?.to_owned(),
-        claim: claim.to_owned(),
-        tenant: columns.text()?.into(),
-        channel: columns.parsed()?,
-        target: columns.text()?.to_owned(),
-        attempts: columns.count()?,
-        tries: columns.count()?,
-        began_at: columns.parsed()?,
-        notice: columns.text()?.to_owned(),
-        kind: columns.parsed()?,
-        batch: columns.maybe()?.map(BatchId::from),
-        body: columns.text()?.to_owned(),
-        url: columns.maybe_owned()?,
-        secret: columns.maybe_owned()?.map(SecretString::from),
-        keys: columns.maybe_owned()?.zip(columns.maybe_owned()?),
-        disabled: columns.int()? == 1,
-    })
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
 
-/// The rows of what ended how.
-#[derive(Default)]
-struct Ended {
-    settled: Rows,
-    took: Rows,
-    disabled: Rows,
-    forgotten: Rows,
-    reasons: HashMap<String, DisabledReason>,
-}
+    use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
 
-impl Ended {
-    fn of(attempted: &[Attempted]) -> Self {
-        let mut ended = Self::default();
-        let mut took: HashMap<&str, Timestamp> = HashMap::new();
-        for Attempted {
-            due,
-            at,
-            http_status,
-            error,
-            ending,
-            ..
-        } in attempted
-        {
-            let end_at = *at;
-            let (status, again, settled_at) = match ending {
-                Ending::Delivered => ("delivered", None, Some(end_at)),
-                Ending::Again(due) => ("pending", Some(*due), None),
-                Ending::Failed(_) | Ending::Forgotten => ("failed", None, Some(end_at)),
-                Ending::Paused => ("paused", None, None),
-            };
-            let sent = i64::from(*ending != Ending::Paused);
-            ended.settled.push(&[
-                &due.id,
-                &due.claim,
-                &status,
-                &sent,
-                &again,
-                http_status,
-                error,
-                &settled_at,
-            ]);
-            match ending {
-                Ending::Delivered if due.channel == Channel::Webhook => {
-                    took.insert(&due.target, end_at);
-                }
-                Ending::Failed(Some(reason)) => {
-                    // An endpoint that took another message meanwhile is not dead.
-                    let since = (*reason == DisabledReason::Failing).then_some(due.began_at);
-                    if ended.reasons.insert(due.target.clone(), *reason).is_none() {
-                        ended.disabled.push(&[&due.target, &reason.as_str(), &since, at]);
-                    }
-                }
-                Ending::Forgotten => ended.forgotten.push(&[&due.target]),
-                Ending::Delivered | Ending::Again(_) | Ending::Failed(None) | Ending::Paused => {}
-            }
-        }
-        for (target, at) in took {
-            ended.took.push(&[&target, &at]);
-        }
-        ended
-    }
-}
+    use super::*;
+    use crate::store::schema;
 
-fn log(attempted: &[Attempted], numbers: &HashMap<String, i64>) -> Rows {
-    let mut rows = Rows::default();
-    for Attempted {
-        due,
-        at,
-        took,
-        http_status,
-        error,
-        ending,
-    } in attempted
-    {
-        match (numbers.get(&due.id), ending) {
-            (Some(number), Ending::Delivered | Ending::Again(_) | Ending::Failed(_) | Ending::Forgotten) => {
-                rows.push(&[&due.id, number, at, &(took.as_millis() as i64), http_status, error]);
-            }
-            (None, _) | (Some(_), Ending::Paused) => {}
+    #[tokio::test]
+    async fn what_is_settled_costs_nothing_when_what_is_due_is_looked_for() {
+        sqlx::any::install_default_drivers();
+        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
+        schema::migrate(&mut conn).await.unwrap();
+        let texts = Texts::new(Dialect::Sqlite);
+        for sql in [&texts.waiting, &texts.claim] {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
+            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+            let plan = steps.join("; ");
+            assert!(plan.contains("USING INDEX notice_deliveries_due"), "{plan}");
         }
     }
-    rows
 }

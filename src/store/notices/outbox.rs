@@ -5,13 +5,12 @@
 //! cursor misses nothing. Two nodes may read the same events: the cursor of each user is moved by one of them, and only
 //! that one's notices are written. A death before the commit leaves the events to be read again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
     error::StoreError,
-    events::EventKind,
-    model::{BatchId, Tenant, Timestamp, UserId},
+    model::{Tenant, Timestamp, UserId},
 };
 
 use super::{
@@ -21,8 +20,8 @@ use super::{
         rows::Rows,
         sql::{Dialect, execute, returning, text},
     },
-    endpoints::events,
-    view::{Channel, NoticeKind},
+    targets::{self, Targets},
+    view::{Behind, News, Notice, Round},
 };
 
 /// How many users are read in one round.
@@ -31,83 +30,13 @@ const USERS: i64 = 500;
 /// About how many events are read in one round, over all its users.
 const EVENTS: i64 = 20_000;
 
-/// A user with events that were not read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Behind {
-    /// Whose user.
-    pub tenant: Tenant,
-    /// Which.
-    pub user: UserId,
-    /// The newest event that was read.
-    pub read: i64,
-    /// The newest that this round reads.
-    pub until: i64,
-}
-
-/// An event that was not read before, with what its batch and its clip say now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are columns of batch_events, publish_batches and publish_batch_clips"
-)]
-pub struct News {
-    pub tenant: Tenant,
-    pub user: UserId,
-    pub batch: BatchId,
-    pub batch_seq: i64,
-    pub kind: EventKind,
-    pub body: String,
-    pub created_at: Timestamp,
-    pub webhook_url: Option<String>,
-    pub job_id: Option<String>,
-    pub account: String,
-    pub network: String,
-    pub clip_index: Option<u32>,
-    pub clip_id: Option<String>,
-    pub clip_url: Option<String>,
-    pub clip_title: Option<String>,
-    pub post_id: Option<String>,
-    pub network_post_id: Option<String>,
-    pub permalink: Option<String>,
-}
-
-/// What one event tells, and to whom beside the tenant's endpoints and the user's browsers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the fields are the columns of notices")]
-pub struct Notice {
-    pub id: String,
-    pub tenant: Tenant,
-    pub user: UserId,
-    pub batch: BatchId,
-    pub kind: NoticeKind,
-    pub body: String,
-    pub created_at: Timestamp,
-    /// Whether the user's browsers are told.
-    pub pushed: bool,
-    pub webhook_url: Option<String>,
-    /// Addresses.
-    pub emails: Vec<String>,
-}
-
-/// What a round has read.
-#[derive(Clone, Debug, Default)]
-pub struct Round {
-    /// The users.
-    pub behind: Vec<Behind>,
-    /// Their events, each user's in order.
-    pub news: Vec<News>,
-    /// Whether there is more than one round reads.
-    pub more: bool,
-}
-
 /// The statements.
 pub struct Texts {
     anyone: SqlStr,
     behind: SqlStr,
     news: SqlStr,
     advance: SqlStr,
-    endpoints: SqlStr,
-    browsers: SqlStr,
+    targets: targets::Texts,
     notices: SqlStr,
     deliveries: SqlStr,
 }
@@ -149,15 +78,7 @@ impl Texts {
                  = (SELECT v.after FROM v WHERE v.owner = notice_cursors.tenant AND v.u = notice_cursors.user_id) \
                  RETURNING tenant, user_id",
             ),
-            endpoints: dialect.over(
-                "owner",
-                &format!("SELECT e.tenant, e.endpoint_id, e.events, e.enabled_at {enabled} AND e.tenant IN (SELECT v.owner FROM v)"),
-            ),
-            browsers: dialect.over(
-                "owner u",
-                "SELECT s.tenant, s.user_id, s.subscription_id, s.created_at FROM v CROSS JOIN push_subscriptions s \
-                 WHERE s.tenant = v.owner AND s.user_id = v.u",
-            ),
+            targets: targets::Texts::new(dialect),
             notices: dialect.over(
                 "id owner b kind body at",
                 "INSERT INTO notices (notice_id, tenant, batch_id, kind, body, created_at) \
@@ -289,7 +210,7 @@ async fn advance(
 
 /// Who is told is read in the transaction that tells them: whoever was there before the event is not missed.
 async fn write(conn: &mut AnyConnection, texts: &Texts, notices: &[&Notice], at: Timestamp) -> sqlx::Result<usize> {
-    let targets = Targets::read(conn, texts, notices).await?;
+    let targets = Targets::read(conn, &texts.targets, notices).await?;
     let (mut told, mut deliveries, mut count) = (Rows::default(), Rows::default(), 0);
     for notice in notices {
         let targets = targets.of(notice);
@@ -320,66 +241,35 @@ pub fn delivery_id() -> String {
     format!("dlv_{:032x}", rand::random::<u128>())
 }
 
-struct Listener {
-    id: String,
-    /// Empty: whatever is pushed.
-    events: Vec<NoticeKind>,
-    since: Timestamp,
-}
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
 
-#[derive(Default)]
-struct Targets {
-    endpoints: HashMap<Tenant, Vec<Listener>>,
-    browsers: HashMap<(Tenant, UserId), Vec<Listener>>,
-}
+    use sqlx::{AssertSqlSafe, Connection, Row};
 
-impl Targets {
-    async fn read(conn: &mut AnyConnection, texts: &Texts, notices: &[&Notice]) -> sqlx::Result<Self> {
-        let mut targets = Self::default();
-        let tenants: BTreeSet<&Tenant> = notices.iter().map(|notice| &notice.tenant).collect();
-        let mut rows = Rows::default();
-        tenants.iter().for_each(|tenant| rows.push(&[tenant]));
-        for row in returning(conn, &texts.endpoints, rows).await? {
-            let mut columns = Cursor::new(&row);
-            let tenant = columns.text()?.into();
-            targets.endpoints.entry(tenant).or_default().push(Listener {
-                id: columns.text()?.to_owned(),
-                events: events(columns.text()?),
-                since: columns.parsed()?,
-            });
-        }
-        let pushed = notices.iter().filter(|notice| notice.pushed);
-        let users: BTreeSet<(&Tenant, &UserId)> = pushed.map(|notice| (&notice.tenant, &notice.user)).collect();
-        let mut rows = Rows::default();
-        users.iter().for_each(|(tenant, user)| rows.push(&[tenant, user]));
-        for row in returning(conn, &texts.browsers, rows).await? {
-            let mut columns = Cursor::new(&row);
-            let user = (columns.text()?.into(), columns.text()?.into());
-            targets.browsers.entry(user).or_default().push(Listener {
-                id: columns.text()?.to_owned(),
-                events: Vec::new(),
-                since: columns.parsed()?,
-            });
-        }
-        Ok(targets)
-    }
+    use super::*;
+    use crate::store::schema;
 
-    fn of<'t>(&'t self, notice: &'t Notice) -> Vec<(Channel, &'t str)> {
-        let there = |listener: &&Listener| listener.since <= notice.created_at;
-        let mut to: Vec<(Channel, &str)> = Vec::new();
-        let endpoints = self.endpoints.get(&notice.tenant).into_iter().flatten();
-        let wanting = endpoints
-            .filter(|endpoint| endpoint.events.contains(&notice.kind))
-            .filter(there);
-        to.extend(wanting.map(|endpoint| (Channel::Webhook, endpoint.id.as_str())));
-        if notice.pushed {
-            let browsers = self.browsers.get(&(notice.tenant.clone(), notice.user.clone()));
-            to.extend(
-                (browsers.into_iter().flatten().filter(there)).map(|browser| (Channel::Push, browser.id.as_str())),
-            );
-        }
-        to.extend(notice.webhook_url.as_deref().map(|url| (Channel::Batch, url)));
-        to.extend(notice.emails.iter().map(|address| (Channel::Email, address.as_str())));
-        to
+    #[tokio::test]
+    async fn a_look_where_nobody_listens_reads_next_to_nothing() {
+        sqlx::any::install_default_drivers();
+        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
+        schema::migrate(&mut conn).await.unwrap();
+        let mut plan = async |sql: &SqlStr| {
+            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
+            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
+            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
+            steps.join("; ")
+        };
+        let texts = Texts::new(Dialect::Sqlite);
+        let anyone = plan(&texts.anyone).await;
+        assert!(anyone.contains("p USING INDEX publish_batches_webhook"), "{anyone}");
+        let behind = plan(&texts.behind).await;
+        assert!(behind.contains("SEARCH c USING INDEX"), "{behind}");
+        let own = "SEARCH p USING INDEX publish_batches_webhook (tenant=? AND user_id=?)";
+        assert!(behind.contains(own), "{behind}");
+        let news = plan(&texts.news).await;
+        assert!(news.contains("SEARCH e USING INDEX batch_events_user"), "{news}");
+        assert!(!news.contains("SCAN e") && !news.contains("SCAN p"), "{news}");
     }
 }

@@ -3,7 +3,10 @@
 //! HTTP and the notifications make and read them. They are copies: the rows are the truth.
 
 use secrecy::SecretString;
-use storyclip_actors::model::{BatchId, Tenant, Timestamp, UserId};
+use storyclip_actors::{
+    events::EventKind,
+    model::{BatchId, Tenant, Timestamp, UserId},
+};
 
 storyclip_actors::words! {
     /// What a notice tells: the `type` of a message.
@@ -168,4 +171,73 @@ pub enum DeliveriesOf {
     Endpoint(String),
     /// Those about one batch.
     Batch(BatchId),
+}
+
+/// A user with events that were not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// Whose user.
+    pub tenant: Tenant,
+    /// Which.
+    pub user: UserId,
+    /// The newest event that was read.
+    pub read: i64,
+    /// The newest that this round reads.
+    pub until: i64,
+}
+
+/// An event that was not read before, with what its batch and its clip say now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    missing_docs,
+    reason = "the fields are columns of batch_events, publish_batches and publish_batch_clips"
+)]
+pub struct News {
+    pub tenant: Tenant,
+    pub user: UserId,
+    pub batch: BatchId,
+    pub batch_seq: i64,
+    pub kind: EventKind,
+    pub body: String,
+    pub created_at: Timestamp,
+    pub webhook_url: Option<String>,
+    pub job_id: Option<String>,
+    pub account: String,
+    pub network: String,
+    pub clip_index: Option<u32>,
+    pub clip_id: Option<String>,
+    pub clip_url: Option<String>,
+    pub clip_title: Option<String>,
+    pub post_id: Option<String>,
+    pub network_post_id: Option<String>,
+    pub permalink: Option<String>,
+}
+
+/// What one event tells, and to whom beside the tenant's endpoints and the user's browsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the columns of notices")]
+pub struct Notice {
+    pub id: String,
+    pub tenant: Tenant,
+    pub user: UserId,
+    pub batch: BatchId,
+    pub kind: NoticeKind,
+    pub body: String,
+    pub created_at: Timestamp,
+    /// Whether the user's browsers are told.
+    pub pushed: bool,
+    pub webhook_url: Option<String>,
+    /// Addresses.
+    pub emails: Vec<String>,
+}
+
+/// What a round has read.
+#[derive(Clone, Debug, Default)]
+pub struct Round {
+    /// The users.
+    pub behind: Vec<Behind>,
+    /// Their events, each user's in order.
+    pub news: Vec<News>,
+    /// Whether there is more than one round reads.
+    pub more: bool,
 }

@@ -181,21 +181,38 @@ async fn a_name_of_this_machine_is_not_called() {
     let ended = settled(&daemon.api, &delivery).await;
     assert_eq!(ended["status"], "failed");
     assert_eq!(ended["error"], "the host is not on the public internet");
-    let own = json!({"webhookUrl": format!("{}/own", receiver.url)});
-    let batch = daemon.api.publish(&stories(ACCOUNT, &clips(1), own)).await;
+    let literal = stories(
+        ACCOUNT,
+        &clips(1),
+        json!({"webhookUrl": format!("{}/own", receiver.url)}),
+    );
+    let (status, problem) = daemon.api.post("/api/metricool/publish/stories", &literal).await;
+    assert_eq!(
+        (status, &problem["code"]),
+        (StatusCode::BAD_REQUEST, &json!("INVALID_WEBHOOK_URL"))
+    );
+    let own_url = json!({"webhookUrl": format!("{name}/own")});
+    let batch = daemon.api.publish(&stories(ACCOUNT, &clips(1), own_url)).await;
     daemon.api.finished(&batch).await;
+    let path = format!("/api/webhooks/deliveries?batchId={batch}&status=failed");
+    let own = |log: &Value| {
+        let all = log["deliveries"].as_array().unwrap();
+        all.iter()
+            .filter(|one| one["channel"] == "batch")
+            .cloned()
+            .collect::<Vec<Value>>()
+    };
     let given_up = async {
         loop {
-            let path = format!("/api/webhooks/deliveries?batchId={batch}&status=failed");
-            let (_, log) = daemon.api.get(&path).await;
-            if log["count"] == 2 {
-                return log;
+            let own = own(&daemon.api.get(&path).await.1);
+            if own.len() == 2 {
+                return own;
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    let log = tokio::time::timeout(PATIENCE, given_up).await.unwrap();
-    assert_eq!(log["deliveries"][0]["error"], "the host is not on the public internet");
+    let given_up = tokio::time::timeout(PATIENCE, given_up).await.unwrap();
+    assert_eq!(given_up[0]["error"], "the host is not on the public internet");
     assert_eq!(receiver.calls().len(), 0);
     daemon.stop().await;
     stage.clear().await;

@@ -233,7 +233,7 @@ pub async fn a_dead_endpoint_rests_with_all_that_is_for_it(bench: &Bench) {
         .unwrap()
         .unwrap();
     bench
-        .meddle("UPDATE webhook_endpoints SET enabled_at = created_at")
+        .meddle("UPDATE webhook_endpoints SET enabled_at = created_at, delivered_at = NULL")
         .await;
     batch_with_events(bench, "b2", 4).await;
     tell(bench).await;
