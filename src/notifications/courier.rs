@@ -28,14 +28,14 @@ use crate::store::{Attempted, Channel, Due, Ending, Store};
 /// Deliveries that may be on their way at once.
 const IN_FLIGHT: usize = 64;
 
-/// To one target.
+/// A target with so many on their way gets no more until one of them has ended.
 const PER_TARGET: usize = 4;
 
 /// How many are claimed at once.
 const CLAIM: usize = 16;
 
 /// How much longer than a try a claim lasts.
-const SPARE: Duration = Duration::from_secs(60);
+const SPARE: Duration = Duration::from_secs(15);
 
 /// Between two looks for what has become due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
