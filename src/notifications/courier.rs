@@ -32,10 +32,13 @@ const IN_FLIGHT: usize = 64;
 const PER_TARGET: usize = 4;
 
 /// How many are claimed at once.
-const CLAIM: usize = 16;
+const CLAIM: usize = 32;
 
 /// How much longer than a try a claim lasts.
 const SPARE: Duration = Duration::from_secs(15);
+
+/// How long outcomes wait for others, to be written together: on SQLite each write takes its turn with those of batches.
+const GATHER: Duration = Duration::from_millis(20);
 
 /// Between two looks for what has become due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -116,7 +119,10 @@ impl Courier {
             }
             let queued = self.queued.clone();
             tokio::select! {
-                Some(ended) = self.sending.join_next_with_id(), if !self.sending.is_empty() => self.arrived(ended),
+                Some(ended) = self.sending.join_next_with_id(), if !self.sending.is_empty() => {
+                    self.arrived(ended);
+                    tokio::time::sleep(GATHER).await;
+                }
                 () = queued.notified(), if !stop => {}
                 changed = stopping.changed(), if !stop => if changed.is_err() { return },
                 () = tokio::time::sleep(LOOK_EVERY), if !stop => {}

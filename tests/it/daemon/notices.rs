@@ -6,13 +6,18 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
+    database::Database,
     process::PATIENCE,
     receiver::{Call, MailServer, Receiver, Say},
-    stage::{ACCOUNT, Api, KEY, Stage, clips, stories},
+    stage::{ACCOUNT, Api, KEY, Stage, clips, instant, stories},
 };
 
 async fn stage(faults: Value) -> Stage {
-    Stage::new(faults)
+    stage_on(Database::sqlite(), faults).await
+}
+
+async fn stage_on(database: Database, faults: Value) -> Stage {
+    Stage::with(database, instant(faults))
         .await
         .set("STORYCLIP_API_KEYS", &format!("stories:{KEY}:admin"))
         .set("STORYCLIP_WEBHOOK_PRIVATE_ADDRESSES", "true")
@@ -261,6 +266,28 @@ async fn kills_between_events_and_deliveries_lose_nothing() {
     assert_eq!(told.iter().filter(|(kind, _)| kind == "clip.published").count(), CLIPS);
     eprintln!("{} calls for {} messages over {KILLS} kills", calls.len(), told.len());
     daemon.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn two_daemons_on_one_database_tell_everything_once() {
+    const CLIPS: usize = 20;
+    let Some(database) = Database::postgres().await else {
+        return;
+    };
+    let (stage, receiver) = (stage_on(database, json!({})).await, Receiver::start().await);
+    let (one, other) = (stage.start().await, stage.start().await);
+    let (_, secret) = endpoint(&one.api, &receiver.url).await;
+    for daemon in [&one, &other] {
+        let account = if std::ptr::eq(daemon, &one) { ACCOUNT } else { "5372119" };
+        daemon.api.publish(&stories(account, &clips(CLIPS), json!({}))).await;
+    }
+    let all = 2 * (CLIPS + 1);
+    let calls = receiver.until("all", |calls| ids(calls).len() == all).await;
+    assert!(calls.iter().all(|call| call.is_signed_by(&secret)));
+    assert_eq!(calls.len(), all, "nobody died, so that nothing was sent twice");
+    one.stop().await;
+    other.stop().await;
     stage.clear().await;
 }
 

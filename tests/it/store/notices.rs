@@ -114,6 +114,13 @@ pub async fn every_event_is_queued_once_for_everyone_who_listens(bench: &Bench) 
         other.close().await;
     }
     assert_eq!(statuses(bench).await.len(), 10);
+    let but_one = bench
+        .store
+        .claim_deliveries(at(3), at(13), 100, &["wh_1"])
+        .await
+        .unwrap();
+    assert_eq!(but_one.len(), 5);
+    assert!(but_one.iter().all(|due| due.target == "wh_2"), "the other one is busy");
     assert_eq!(unread(bench).await.behind, []);
     batch_with_events(bench, "b2", 1).await;
     assert_eq!(unread(bench).await.news.len(), 1);
