@@ -46,6 +46,15 @@ CREATE TABLE notice_cursors (
     PRIMARY KEY (tenant, user_id)
 );
 
+-- What happened before this schema is told to nobody.
+INSERT INTO notice_cursors (tenant, user_id, user_seq) SELECT tenant, user_id, last_event FROM user_streams;
+
+-- Since when a tenant's batches are mailed about: older events are not.
+CREATE TABLE notice_mailed (
+    tenant TEXT NOT NULL PRIMARY KEY,
+    since  TEXT NOT NULL
+);
+
 -- What is told, once per event.
 CREATE TABLE notices (
     notice_id  TEXT NOT NULL PRIMARY KEY,           -- the webhook-id: the event's own, so that a repeat is seen as one

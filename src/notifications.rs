@@ -15,6 +15,7 @@ mod email;
 mod message;
 mod push;
 mod retry;
+mod stored;
 mod webhook;
 
 use std::{

@@ -14,7 +14,7 @@ use std::{
 use storyclip_actors::{error::StoreError, model::Tenant, ports::Clock};
 use tokio::sync::{Notify, watch};
 
-use super::message;
+use super::message::{self, Mailed};
 use crate::store::Store;
 
 /// Between two looks.
@@ -52,10 +52,10 @@ impl Dispatcher {
     /// Works until it is told to stop.
     pub async fn run(self, mut stopping: watch::Receiver<bool>) {
         let tenants: BTreeSet<Tenant> = self.mailed.keys().cloned().collect();
-        let mut away = false;
+        let (mut away, mut mailed) = (false, None);
         loop {
             let began = Instant::now();
-            let more = match self.look(&tenants).await {
+            let more = match self.look(&tenants, &mut mailed).await {
                 Ok(more) => {
                     away = false;
                     more
@@ -80,13 +80,21 @@ impl Dispatcher {
     }
 
     /// One round; whether there is more to read at once.
-    async fn look(&self, tenants: &BTreeSet<Tenant>) -> Result<bool, StoreError> {
+    async fn look(
+        &self,
+        tenants: &BTreeSet<Tenant>,
+        mailed: &mut Option<BTreeMap<Tenant, Mailed>>,
+    ) -> Result<bool, StoreError> {
+        let mailed = match mailed {
+            Some(mailed) => mailed,
+            None => mailed.insert(self.mailed_since(tenants).await?),
+        };
         let round = self.store.unread(tenants).await?;
         if round.behind.is_empty() {
             return Ok(false);
         }
         let notices: Vec<_> = (round.news.iter())
-            .filter_map(|news| message::notice(news, &self.mailed, self.push))
+            .filter_map(|news| message::notice(news, mailed, self.push))
             .collect();
         let count = self.store.tell(&round.behind, &notices, self.clock.now()).await?;
         if count > 0 {
@@ -94,5 +102,15 @@ impl Dispatcher {
             self.queued.notify_one();
         }
         Ok(round.more)
+    }
+
+    /// Who is mailed since when; whoever is new in the settings hears nothing of what was before.
+    async fn mailed_since(&self, tenants: &BTreeSet<Tenant>) -> Result<BTreeMap<Tenant, Mailed>, StoreError> {
+        let since = self.store.mailed_since(tenants, self.clock.now()).await?;
+        let mailed = self.mailed.iter().filter_map(|(tenant, addresses)| {
+            let (addresses, since) = (addresses.clone(), *since.get(tenant)?);
+            Some((tenant.clone(), Mailed { addresses, since }))
+        });
+        Ok(mailed.collect())
     }
 }

@@ -14,8 +14,8 @@ use storyclip_actors::model::{BatchId, ClipStatus, Tenant};
 use thiserror::Error;
 
 use super::{
-    message::{Stored, StoredData},
     retry::Answer,
+    stored::{Stored, StoredData},
 };
 use crate::store::{BatchView, ClipView, Due, NoticeKind, Store};
 

@@ -84,8 +84,17 @@ struct Clip<'a> {
     error_code: Option<&'a str>,
 }
 
-/// The notice of an event; `None` if it is nobody's business outside. `mailed` has the addresses of each tenant.
-pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Vec<String>>, push: bool) -> Option<Notice> {
+/// Who is mailed about a tenant's batches, and since when.
+#[derive(Clone, Debug)]
+pub struct Mailed {
+    /// To whom.
+    pub addresses: Vec<String>,
+    /// Older events are told to nobody.
+    pub since: Timestamp,
+}
+
+/// The notice of an event; `None` if it is nobody's business outside.
+pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Mailed>, push: bool) -> Option<Notice> {
     let told: Told<'_> = serde_json::from_str(&news.body).ok()?;
     let kind = kind(news.kind, &told)?;
     let reaches_people = match kind {
@@ -97,7 +106,8 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Vec<String>>, push: bool) -
         | NoticeKind::ClipHeld
         | NoticeKind::Test => false,
     };
-    let emails = mailed.get(&news.tenant).filter(|_| reaches_people);
+    let mailed = mailed.get(&news.tenant).filter(|_| reaches_people);
+    let emails = mailed.filter(|mailed| mailed.since <= news.created_at);
     Some(Notice {
         id: format!("msg_{}_{}", news.batch, news.batch_seq),
         tenant: news.tenant.clone(),
@@ -108,7 +118,7 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Vec<String>>, push: bool) -
         created_at: news.created_at,
         pushed: push && (reaches_people || kind == NoticeKind::BatchCompleted),
         webhook_url: news.webhook_url.clone().filter(|_| kind.is_offered()),
-        emails: emails.cloned().unwrap_or_default(),
+        emails: emails.map(|mailed| mailed.addresses.clone()).unwrap_or_default(),
     })
 }
 
@@ -205,40 +215,6 @@ fn text(message: &impl Serialize) -> String {
     serde_json::to_string(message).unwrap_or_default()
 }
 
-/// What of a stored message the texts for people need.
-#[derive(Deserialize)]
-pub struct Stored {
-    /// About what.
-    pub data: StoredData,
-}
-
-/// Its data.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredData {
-    /// The batch.
-    pub batch_id: String,
-    /// Its user.
-    pub user_id: String,
-    /// Its brand.
-    pub account_id: String,
-    /// Its network.
-    pub network: String,
-    /// Its numbers.
-    pub posts: StoredPosts,
-    /// Why it stopped.
-    pub error: Option<String>,
-}
-
-/// How many clips are where.
-#[derive(Deserialize)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct StoredPosts {
-    pub total: u32,
-    pub published: u32,
-    pub failed: u32,
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -246,6 +222,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+
+    const AT: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
     fn news(kind: EventKind, body: Value, clip: Option<u32>) -> News {
         News {
@@ -255,7 +233,7 @@ mod tests {
             batch_seq: 7,
             kind,
             body: body.to_string(),
-            created_at: Timestamp::from_millis(1_780_000_000_000),
+            created_at: AT,
             webhook_url: Some("https://hooks.example/x".into()),
             job_id: None,
             account: "5372118".into(),
@@ -273,7 +251,11 @@ mod tests {
     fn told(kind: EventKind, status: &str, errors: u32, code: Option<&str>) -> Option<Notice> {
         let clip = (kind == EventKind::Progress).then_some(2);
         let body = json!({"type": "x", "status": status, "total": 5, "published": 3, "errors": errors, "code": code});
-        let mailed = BTreeMap::from([(Tenant::from("stories"), vec!["ops@example.com".to_owned()])]);
+        let mailed = Mailed {
+            addresses: vec!["ops@example.com".to_owned()],
+            since: AT,
+        };
+        let mailed = BTreeMap::from([(Tenant::from("stories"), mailed)]);
         notice(&news(kind, body, clip), &mailed, true)
     }
 
@@ -339,7 +321,7 @@ mod tests {
         assert_eq!(data["clip"]["metricoolPostId"], "300");
         assert_eq!(data["clip"]["errorCode"], "MEDIA_REFUSED");
         let ended = told(EventKind::Completed, "completed", 1, None).unwrap();
-        let stored: Stored = serde_json::from_str(&ended.body).unwrap();
+        let stored: crate::notifications::stored::Stored = serde_json::from_str(&ended.body).unwrap();
         assert_eq!((stored.data.posts.failed, &*stored.data.user_id), (1, "u1"));
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 use thiserror::Error;
 
-use super::message::{Stored, StoredData};
+use super::stored::{Stored, StoredData};
 use crate::store::{Due, NoticeKind};
 use vapid::Vapid;
 

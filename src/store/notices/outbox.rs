@@ -5,7 +5,7 @@
 //! cursor misses nothing. Two nodes may read the same events: the cursor of each user is moved by one of them, and only
 //! that one's notices are written. A death before the commit leaves the events to be read again.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
@@ -39,6 +39,9 @@ pub struct Texts {
     targets: targets::Texts,
     notices: SqlStr,
     deliveries: SqlStr,
+    not_mailed: SqlStr,
+    mailed: SqlStr,
+    since: SqlStr,
 }
 
 impl Texts {
@@ -90,11 +93,51 @@ impl Texts {
                  created_at) SELECT v.id, v.owner, v.notice, v.channel, v.goal, 'pending', v.at, v.at, v.at FROM v \
                  WHERE true ON CONFLICT (notice_id, channel, target) DO NOTHING",
             ),
+            not_mailed: text(format!(
+                "DELETE FROM notice_mailed WHERE tenant NOT IN ({})",
+                dialect.texts("$1")
+            )),
+            mailed: dialect.over(
+                "owner at",
+                "INSERT INTO notice_mailed (tenant, since) SELECT v.owner, v.at FROM v WHERE true \
+                 ON CONFLICT (tenant) DO NOTHING",
+            ),
+            since: text("SELECT tenant, since FROM notice_mailed"),
         }
     }
 }
 
 impl Store {
+    /// Notes that these tenants' batches are mailed about, from now on where they were not before, and no others'; gives
+    /// since when.
+    pub async fn mailed_since(
+        &self,
+        tenants: &BTreeSet<Tenant>,
+        now: Timestamp,
+    ) -> Result<BTreeMap<Tenant, Timestamp>, StoreError> {
+        let names: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
+        let names = serde_json::to_string(&names).unwrap_or_else(|_| "[]".into());
+        let mut rows = Rows::default();
+        tenants.iter().for_each(|tenant| rows.push(&[tenant, &now]));
+        self.reading(async {
+            let texts = &self.0.notices.outbox;
+            let mut tx = self.aside().await?;
+            sqlx::query(texts.not_mailed.clone())
+                .bind(names)
+                .execute(&mut *tx)
+                .await?;
+            execute(&mut tx, &texts.mailed, rows).await?;
+            let mut since = BTreeMap::new();
+            for row in sqlx::query(texts.since.clone()).fetch_all(&mut *tx).await? {
+                let mut columns = Cursor::new(&row);
+                since.insert(columns.text()?.into(), columns.parsed()?);
+            }
+            tx.commit().await?;
+            Ok(since)
+        })
+        .await
+    }
+
     /// Reads what was not read yet of users to whom somebody listens; `mailed` are tenants whose batches are mailed about.
     /// Where nobody listens this is one small look.
     pub async fn unread(&self, mailed: &BTreeSet<Tenant>) -> Result<Round, StoreError> {
