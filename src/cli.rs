@@ -20,6 +20,7 @@ mod signals;
 mod sse;
 mod subscription;
 mod systemd;
+mod vapid;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -107,6 +108,9 @@ enum Command {
     /// Decide about a held clip: adopt a post, send it again, or drop it.
     #[command(after_help = help::RESOLVE)]
     Resolve(command::Resolve),
+    /// Make a key pair for Web Push, as two settings.
+    #[command(after_help = help::VAPID)]
+    Vapid,
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -173,6 +177,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Cancel(of_batch) => of_batch.run("cancel", &cli.connection).await,
         Command::Retry(retry) => retry.run(&cli.connection).await,
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
+        Command::Vapid => vapid::run(),
         Command::Config { defaults: true } => Output.text(DEFAULTS),
         Command::Config { defaults: false } => {
             let config = Config::load(cli.config.as_deref())?;

@@ -83,6 +83,24 @@ pub struct Config {
     pub lease: Duration,
     /// `shutdown_grace_seconds`.
     pub shutdown_grace: Duration,
+    /// `webhook_timeout_seconds`.
+    pub webhook_timeout: Duration,
+    /// `webhook_retry_seconds`.
+    pub webhook_waits: Vec<Duration>,
+    /// `webhook_private_addresses`.
+    pub webhook_private_addresses: bool,
+    /// `smtp_url`; empty when not set.
+    pub smtp_url: SecretString,
+    /// `email_from`: the text as it was given.
+    pub email_from: String,
+    /// `email_recipients`: the text as it was given.
+    pub email_recipients: String,
+    /// `vapid_public_key`; empty when not set.
+    pub vapid_public_key: String,
+    /// `vapid_private_key`; empty when not set.
+    pub vapid_private_key: SecretString,
+    /// `vapid_subject`: the text as it was given.
+    pub vapid_subject: String,
     /// `log`: a valid filter of tracing-subscriber.
     pub log: String,
     /// `log_format`.
@@ -159,13 +177,22 @@ impl Config {
                 safe: read.seconds("timeout_safe_seconds", day.clone())?,
                 fast: read.seconds("timeout_fast_seconds", day.clone())?,
                 ultra: read.seconds("timeout_ultra_seconds", day.clone())?,
-                hyper: read.seconds("timeout_hyper_seconds", day)?,
+                hyper: read.seconds("timeout_hyper_seconds", day.clone())?,
             },
             looks: LookRule {
                 waits: read.list_of_seconds("look_waits_seconds", 1..=32, hour.clone())?,
             },
             lease: read.seconds("lease_seconds", 8.0..=3_600.0)?,
             shutdown_grace: read.seconds("shutdown_grace_seconds", hour)?,
+            webhook_timeout: read.seconds("webhook_timeout_seconds", 1.0..=120.0)?,
+            webhook_waits: read.list_of_seconds("webhook_retry_seconds", 1..=32, day)?,
+            webhook_private_addresses: read.flag("webhook_private_addresses")?,
+            smtp_url: read.secret("smtp_url")?,
+            email_from: read.text("email_from")?,
+            email_recipients: read.text("email_recipients")?,
+            vapid_public_key: read.text("vapid_public_key")?,
+            vapid_private_key: read.secret("vapid_private_key")?,
+            vapid_subject: read.text("vapid_subject")?,
             log: read.log_filter("log")?,
             log_format: read.one_of("log_format", &[("human", LogFormat::Human), ("json", LogFormat::Json)])?,
             warnings,

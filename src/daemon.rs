@@ -8,6 +8,7 @@ mod control;
 mod facts;
 mod hold;
 mod lifetime;
+mod notifying;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
     http::{self, AppState, Keys, TenantAccounts},
+    notifications::{Notifications, NotificationsError},
     providers::{
         self,
         metricool::{self, Metricool},
@@ -69,6 +71,8 @@ pub enum StartError {
     Metricool(#[from] metricool::OptionsError),
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
     #[error("supervisor: {0}")]
     Supervisor(#[from] ractor::SpawnErr),
 }
@@ -83,6 +87,7 @@ pub struct Daemon {
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
     holding: JoinHandle<()>,
+    notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<io::Result<()>>,
 }
@@ -134,6 +139,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let directory = Arc::new(Directory::default());
     let limiter = context.limiter.clone();
+    let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
@@ -166,6 +172,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         ahead,
         ready: lifetime.clone(),
         metricool_configured,
+        notices,
     });
     let (close, mut closing) = watch::channel(false);
     let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
@@ -183,6 +190,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         supervisor,
         supervising,
         holding,
+        notifications,
         close,
         server,
     })
@@ -237,6 +245,7 @@ impl Daemon {
 
     async fn close(self) {
         self.holding.abort();
+        self.notifications.stop().await;
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;

@@ -19,6 +19,7 @@ mod limits;
 mod metrics;
 mod problem;
 mod publish;
+mod push;
 mod query;
 mod reconcile;
 mod resolve;
@@ -26,6 +27,7 @@ mod retry_failed;
 mod status;
 mod stream;
 mod view;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ use axum::{
     extract::State,
     http::StatusCode,
     middleware,
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use storyclip_actors::{
     model::{BatchId, BatchStatus},
@@ -49,6 +51,7 @@ pub use self::{
     ahead::Ahead,
     keys::{Holder, Keys, Scope},
     problem::{FieldError, Problem},
+    webhooks::Notices,
 };
 use crate::{store::Store, stream::Hub};
 
@@ -74,6 +77,8 @@ pub struct AppState {
     pub ready: Arc<dyn Readiness>,
     /// Whether there is a Metricool token; without one publishing is refused.
     pub metricool_configured: bool,
+    /// What the routes about webhooks and browsers need.
+    pub notices: Notices,
 }
 
 /// The rules by which a wait for confirmation is shown and slots are planned.
@@ -138,6 +143,21 @@ pub fn router(state: AppState) -> Router {
         )
         // live events
         .route("/api/metricool/stream", get(stream::open))
+        // telling others
+        .route("/api/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/api/webhooks/{id}",
+            get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
+        )
+        .route("/api/webhooks/{id}/test", post(webhooks::test))
+        .route("/api/webhooks/{id}/deliveries", get(webhooks::of_endpoint))
+        .route("/api/webhooks/deliveries", get(webhooks::all))
+        .route("/api/webhooks/deliveries/{id}", get(webhooks::show_delivery))
+        .route("/api/webhooks/deliveries/{id}/replay", post(webhooks::replay))
+        .route("/api/webhooks/batch-secret", post(webhooks::batch_secret))
+        .route("/api/push/key", get(push::key))
+        .route("/api/push/subscriptions", post(push::subscribe))
+        .route("/api/push/subscriptions/{id}", delete(push::unsubscribe))
         // operating
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -1,8 +1,8 @@
 //! The database: batches, clips, attempts, events, commands, idempotency keys and facts, on SQLite or PostgreSQL.
 //!
 //! HTTP, the stream and the daemon call [`Store`]; the actors see it as [`storyclip_actors::ports::Store`]. Every write
-//! goes through one committer (group commit) and is durable when its future is ready; reads have connections of their
-//! own. If the process dies, what was answered is in the database and nothing is there by half.
+//! of batches goes through one committer (group commit) and is durable when its future is ready; what the outside is told
+//! of (`notices`) and reads have connections of their own. If the process dies, what was answered is in the database and nothing is there by half.
 
 mod attempts;
 mod changes;
@@ -18,6 +18,7 @@ mod gathering;
 mod health;
 mod leases;
 mod notes;
+mod notices;
 mod op;
 mod open;
 mod packed;
@@ -50,6 +51,11 @@ use health::Health;
 use op::{Fact, NewCommand, Op, Reply};
 use sql::Dialect;
 
+pub use notices::{
+    Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,
+    EndpointChange, MOST_ENDPOINTS, MOST_SUBSCRIPTIONS, NewEndpoint, NewSubscription, News, Notice, NoticeKind, Round,
+    Subscribed, TryView,
+};
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
 pub use view::{
@@ -71,6 +77,9 @@ struct Inner {
     dialect: Dialect,
     queue: mpsc::UnboundedSender<Op>,
     readers: AnyPool,
+    /// One connection, on which what the outside is told of is written.
+    aside: AnyPool,
+    notices: notices::Texts,
     reads: reads::Texts,
     snapshots: snapshots::Texts,
     counts: counts::Texts,
@@ -90,6 +99,7 @@ impl Store {
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         let readers = open::readers(&target, options.readers);
+        let aside = open::aside(&target);
         let lock = Mutex::new(target.lock.take());
         let health = Health::default();
         let queue = Committer::start(dialect, target.options, conn, listener, health.clone());
@@ -97,6 +107,8 @@ impl Store {
             dialect,
             queue,
             readers,
+            aside,
+            notices: notices::Texts::new(dialect),
             reads: reads::Texts::new(dialect),
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
@@ -111,6 +123,7 @@ impl Store {
         if let Err(error) = self.submit(Op::Close).await {
             tracing::debug!(%error, "store was closed before");
         }
+        self.0.aside.close().await;
         self.0.readers.close().await;
         drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
     }

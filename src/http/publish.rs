@@ -26,7 +26,7 @@ use self::{
     request::PublishRequest,
     schedule::Schedule as When,
 };
-use super::{App, AppState, body, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query};
+use super::{App, AppState, body, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query, webhooks};
 use crate::{
     http::problem::FieldError,
     store::{Created, NewBatch, NewClip},
@@ -70,6 +70,10 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
                 message: "is no account of this tenant".into(),
             }]),
         );
+    }
+    if let Some(url) = &request.settings.webhook_url {
+        webhooks::public_url(url, app.notices.private_addresses)
+            .map_err(|why| Problem::bad("INVALID_WEBHOOK_URL", "settings.webhookUrl", why))?;
     }
     if app.ready.is_draining() {
         return Err(draining());

@@ -207,16 +207,25 @@ pub async fn equip(conn: &mut AnyConnection, dialect: Dialect) -> sqlx::Result<(
     }
 }
 
+/// The one connection for what the outside is told of. It moves no more of the log into the file than the writer's does.
+pub fn aside(target: &Target) -> AnyPool {
+    pool(target, 1, "PRAGMA wal_autocheckpoint = 4000")
+}
+
 /// The pool of readers; connections are made when they are needed.
 pub fn readers(target: &Target, count: u32) -> AnyPool {
+    pool(target, count.max(1), READER)
+}
+
+fn pool(target: &Target, count: u32, role: &'static str) -> AnyPool {
     let dialect = target.dialect;
     AnyPoolOptions::new()
-        .max_connections(count.max(1))
+        .max_connections(count)
         .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(move |conn, _| {
             Box::pin(async move {
                 match dialect {
-                    Dialect::Sqlite => prepare(conn, READER).await,
+                    Dialect::Sqlite => prepare(conn, role).await,
                     Dialect::Postgres => Ok(()),
                 }
             })

@@ -97,7 +97,8 @@ impl Texts {
     }
 }
 
-async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::Result<Vec<AnyRow>> {
+/// The rows of a query with these texts bound.
+pub async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::Result<Vec<AnyRow>> {
     let query = binds
         .iter()
         .fold(sqlx::query(sql.clone()), |query, bind| query.bind(clean(bind)));

@@ -51,6 +51,14 @@ impl Dialect {
         }
     }
 
+    /// What begins a transaction that will write: it waits for its turn at once.
+    pub const fn writing(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+            Self::Postgres => "BEGIN",
+        }
+    }
+
     /// The rows of a JSON text; a column whose name ends in `#` is a number, every other is text. SQLite keeps a number of
     /// JSON a number, and makes a path of its own of a bare place for each cell.
     fn rows(self, columns: &str, json: &str) -> String {
@@ -62,6 +70,14 @@ impl Dialect {
         };
         let cells: Vec<String> = columns.split_whitespace().enumerate().map(cell).collect();
         format!("SELECT {} FROM {}", cells.join(", "), self.source(json))
+    }
+
+    /// The texts of a JSON list, as a subquery.
+    pub fn texts(self, json: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({json})"),
+            Self::Postgres => format!("SELECT value FROM jsonb_array_elements_text(CAST({json} AS jsonb)) AS j(value)"),
+        }
     }
 
     /// A statement over the rows of `$1`.

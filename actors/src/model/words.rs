@@ -2,7 +2,6 @@
 //!
 //! The words are those of the user's documents and are kept in the database and the API.
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A text that is none of the words of a vocabulary.
@@ -15,10 +14,12 @@ pub struct UnknownWord {
     pub allowed: String,
 }
 
+/// A closed vocabulary: an enum, the list of its words, and text both ways.
+#[macro_export]
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
@@ -32,12 +33,12 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownWord;
+            type Err = $crate::model::UnknownWord;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
                 match word {
                     $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord { word: word.into(), allowed: [$($word,)*].join(", ") }),
+                    _ => Err($crate::model::UnknownWord { word: word.into(), allowed: [$($word,)*].join(", ") }),
                 }
             }
         }

@@ -15,7 +15,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
-    http::{Ahead, AppState, Control, Keys, Readiness, Rules, TenantAccounts, router},
+    http::{Ahead, AppState, Control, Keys, Notices, Readiness, Rules, TenantAccounts, router},
     providers::BestHours,
     store::{Options, Store},
     stream::Hub,
@@ -37,6 +37,8 @@ pub struct Setup {
     pub accounts: &'static str,
     pub ring: usize,
     pub configured: bool,
+    pub private_addresses: bool,
+    pub push_key: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -46,6 +48,8 @@ impl Default for Setup {
             accounts: ACCOUNTS,
             ring: 32,
             configured: true,
+            private_addresses: false,
+            push_key: None,
         }
     }
 }
@@ -221,6 +225,11 @@ impl Server {
             ahead: network.clone(),
             ready: notes.clone(),
             metricool_configured: setup.configured,
+            notices: Notices {
+                private_addresses: setup.private_addresses,
+                push_key: setup.push_key.map(Arc::from),
+                ..Notices::default()
+            },
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
