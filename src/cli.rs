@@ -21,6 +21,7 @@ mod signals;
 mod sse;
 mod subscription;
 mod systemd;
+mod vapid;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -114,6 +115,9 @@ enum Command {
         #[command(subcommand)]
         keys: keys::Keys,
     },
+    /// Make a key pair for Web Push, as two settings.
+    #[command(after_help = help::VAPID)]
+    Vapid,
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -181,6 +185,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Retry(retry) => retry.run(&cli.connection).await,
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
+        Command::Vapid => vapid::run(),
         Command::Config { defaults: true } => Output.text(DEFAULTS),
         Command::Config { defaults: false } => {
             let config = Config::load(cli.config.as_deref())?;

@@ -18,6 +18,7 @@ pub use layers::Source;
 
 pub(crate) use mask::without_password;
 
+use crate::providers::metricool::Weekdays;
 use layers::Layers;
 use read::Reader;
 
@@ -72,6 +73,8 @@ pub struct Config {
     pub metricool_max_in_flight: usize,
     /// `metricool_list_shows_published`.
     pub metricool_list_shows_published: ListShowsPublished,
+    /// `metricool_weekdays`.
+    pub metricool_weekdays: Weekdays,
     /// `find_settle_seconds`.
     pub find_settle: Duration,
     /// `max_batches`.
@@ -84,6 +87,24 @@ pub struct Config {
     pub lease: Duration,
     /// `shutdown_grace_seconds`.
     pub shutdown_grace: Duration,
+    /// `webhook_timeout_seconds`.
+    pub webhook_timeout: Duration,
+    /// `webhook_retry_seconds`.
+    pub webhook_waits: Vec<Duration>,
+    /// `webhook_private_addresses`.
+    pub webhook_private_addresses: bool,
+    /// `smtp_url`; empty when not set.
+    pub smtp_url: SecretString,
+    /// `email_from`: the text as it was given.
+    pub email_from: String,
+    /// `email_recipients`: the text as it was given.
+    pub email_recipients: String,
+    /// `vapid_public_key`; empty when not set.
+    pub vapid_public_key: String,
+    /// `vapid_private_key`; empty when not set.
+    pub vapid_private_key: SecretString,
+    /// `vapid_subject`: the text as it was given.
+    pub vapid_subject: String,
     /// `log`: a valid filter of tracing-subscriber.
     pub log: String,
     /// `log_format`.
@@ -152,19 +173,32 @@ impl Config {
                     ("no", ListShowsPublished::No),
                 ],
             )?,
+            metricool_weekdays: read.one_of(
+                "metricool_weekdays",
+                &[("iso", Weekdays::Iso), ("sunday_first", Weekdays::SundayFirst)],
+            )?,
             find_settle: read.seconds("find_settle_seconds", hour.clone())?,
             max_batches: read.count("max_batches", 1..=1_000_000)?,
             timeouts: Timeouts {
                 safe: read.seconds("timeout_safe_seconds", day.clone())?,
                 fast: read.seconds("timeout_fast_seconds", day.clone())?,
                 ultra: read.seconds("timeout_ultra_seconds", day.clone())?,
-                hyper: read.seconds("timeout_hyper_seconds", day)?,
+                hyper: read.seconds("timeout_hyper_seconds", day.clone())?,
             },
             looks: LookRule {
                 waits: read.list_of_seconds("look_waits_seconds", 1..=32, hour.clone())?,
             },
             lease: read.seconds("lease_seconds", 8.0..=3_600.0)?,
             shutdown_grace: read.seconds("shutdown_grace_seconds", hour)?,
+            webhook_timeout: read.seconds("webhook_timeout_seconds", 1.0..=120.0)?,
+            webhook_waits: read.list_of_seconds("webhook_retry_seconds", 1..=32, day)?,
+            webhook_private_addresses: read.flag("webhook_private_addresses")?,
+            smtp_url: read.secret("smtp_url")?,
+            email_from: read.text("email_from")?,
+            email_recipients: read.text("email_recipients")?,
+            vapid_public_key: read.text("vapid_public_key")?,
+            vapid_private_key: read.secret("vapid_private_key")?,
+            vapid_subject: read.text("vapid_subject")?,
             log: read.log_filter("log")?,
             log_format: read.one_of("log_format", &[("human", LogFormat::Human), ("json", LogFormat::Json)])?,
             warnings,

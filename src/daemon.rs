@@ -3,12 +3,14 @@
 //! The command line (and the demo) calls [`start`]. If the process dies instead of being stopped, nothing is different but
 //! the leases: on SQLite the next start clears them, elsewhere they lapse.
 
+mod ahead;
 mod brands;
 mod control;
 mod facts;
 mod hold;
 mod key_watch;
 mod lifetime;
+mod notifying;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -30,6 +32,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
     http::{self, AppState, BrandSource, Brands, CorsOrigins, Keys, RateLimit, TenantAccounts},
+    notifications::{Notifications, NotificationsError},
     providers::{
         self,
         metricool::{self, Metricool},
@@ -38,6 +41,7 @@ use crate::{
     store::{OpenError, Options, Store},
     stream::Hub,
 };
+use ahead::AskMetricool;
 use brands::LimitedBrands;
 use control::ActorControl;
 use facts::StoreFacts;
@@ -72,6 +76,8 @@ pub enum StartError {
     Metricool(#[from] metricool::OptionsError),
     #[error("HTTP client: {0}")]
     Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    Notifications(#[from] NotificationsError),
     #[error("supervisor: {0}")]
     Supervisor(#[from] ractor::SpawnErr),
 }
@@ -89,6 +95,7 @@ pub struct Daemon {
     keys: Arc<Keys>,
     first_key: Option<SecretString>,
     watching: JoinHandle<()>,
+    notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
 }
@@ -142,13 +149,18 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let directory = Arc::new(Directory::default());
     let limiter = context.limiter.clone();
-    let brands = metricool.map(|metricool| {
+    let brands = metricool.clone().map(|metricool| {
         let limiter = limiter.clone();
         Arc::new(LimitedBrands { metricool, limiter }) as Arc<dyn BrandSource>
     });
+    let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
     let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
 
+    let ahead = Arc::new(AskMetricool {
+        metricool,
+        limiter: limiter.clone(),
+    });
     let lifetime = Arc::new(Lifetime::new(
         supervisor.clone(),
         directory.clone(),
@@ -172,9 +184,12 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         rules: http::Rules {
             timeouts: config.timeouts,
             looks: config.looks.clone(),
+            slots: config.slots,
         },
+        ahead,
         ready: lifetime.clone(),
         metricool_configured,
+        notices,
     });
     let watching = tokio::spawn(key_watch::keep(store.clone(), keys.clone()));
     let (close, mut closing) = watch::channel(false);
@@ -196,6 +211,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         keys,
         first_key,
         watching,
+        notifications,
         close,
         server,
     })
@@ -256,6 +272,7 @@ impl Daemon {
     async fn close(self) {
         self.holding.abort();
         self.watching.abort();
+        self.notifications.stop().await;
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;
@@ -294,6 +311,7 @@ fn metricool_client(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> R
         ListShowsPublished::Yes => metricool::ListShowsPublished::Yes,
         ListShowsPublished::No => metricool::ListShowsPublished::No,
     };
+    options.weekdays = config.metricool_weekdays;
     let client = providers::http_client(&config.metricool_url, config.metricool_max_in_flight)?;
     let facts = Arc::new(StoreFacts {
         store: store.clone(),

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod active;
+mod ahead;
 mod api_keys;
 mod attempts;
 mod batch;
@@ -28,6 +29,7 @@ mod metrics;
 mod page;
 mod problem;
 mod publish;
+mod push;
 mod query;
 mod rate;
 mod reconcile;
@@ -37,6 +39,7 @@ mod serve;
 mod status;
 mod stream;
 mod view;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -51,7 +54,7 @@ use axum::{
 use storyclip_actors::{
     model::{BatchId, BatchStatus},
     ports::Clock,
-    schedule::{LookRule, Timeouts},
+    schedule::{LookRule, SlotRule, Timeouts},
 };
 use tower_http::{
     CompressionLevel,
@@ -61,6 +64,7 @@ use tower_http::{
 
 pub use self::{
     accounts::TenantAccounts,
+    ahead::Ahead,
     brands::{BrandSource, Brands},
     cors::CorsOrigins,
     keyring::Keys,
@@ -68,6 +72,7 @@ pub use self::{
     problem::{FieldError, Problem},
     rate::RateLimit,
     serve::{HEAD_WITHIN, serve},
+    webhooks::Notices,
 };
 use crate::{store::Store, stream::Hub};
 
@@ -93,18 +98,23 @@ pub struct AppState {
     pub clock: Arc<dyn Clock>,
     /// How long confirmations are waited for, and when they are looked for.
     pub rules: Rules,
+    /// The network, for what is asked before a batch exists.
+    pub ahead: Arc<dyn Ahead>,
     /// Whether the daemon can take work.
     pub ready: Arc<dyn Readiness>,
     /// Whether there is a Metricool token; without one publishing is refused.
     pub metricool_configured: bool,
+    /// What the routes about webhooks and browsers need.
+    pub notices: Notices,
 }
 
-/// The rules by which a wait for confirmation is shown.
+/// The rules by which a wait for confirmation is shown and slots are planned.
 #[derive(Clone, Debug, Default)]
 #[allow(missing_docs, reason = "the types say it")]
 pub struct Rules {
     pub timeouts: Timeouts,
     pub looks: LookRule,
+    pub slots: SlotRule,
 }
 
 /// What the routes tell the supervisor. Each is a nudge about something that is durable already: one that is lost costs
@@ -167,6 +177,21 @@ pub fn router(state: AppState) -> Router {
             "/api/metricool/batch/{batch_id}/clips/{index}/resolve",
             post(resolve::resolve),
         )
+        // telling others
+        .route("/api/webhooks", get(webhooks::list).post(webhooks::create))
+        .route(
+            "/api/webhooks/{id}",
+            get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
+        )
+        .route("/api/webhooks/{id}/test", post(webhooks::test))
+        .route("/api/webhooks/{id}/deliveries", get(webhooks::of_endpoint))
+        .route("/api/webhooks/deliveries", get(webhooks::all))
+        .route("/api/webhooks/deliveries/{id}", get(webhooks::show_delivery))
+        .route("/api/webhooks/deliveries/{id}/replay", post(webhooks::replay))
+        .route("/api/webhooks/batch-secret", post(webhooks::batch_secret))
+        .route("/api/push/key", get(push::key))
+        .route("/api/push/subscriptions", post(push::subscribe))
+        .route("/api/push/subscriptions/{id}", delete(push::unsubscribe))
         // operating
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

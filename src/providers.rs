@@ -27,6 +27,11 @@ pub trait Facts: Send + Sync + 'static {
     async fn set(&self, name: &str, value: &str) -> Result<(), StoreError>;
 }
 
+/// How good each hour of the week is for an account: by weekday from Monday (0) to Sunday, then by hour of the day, in one
+/// zone. Only to be compared; nought means that nothing is known of that hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BestHours(pub [[f64; 24]; 7]);
+
 /// An HTTP client for this base URL, which keeps at most `max_idle` unused connections.
 ///
 /// TLS is rustls with the system's certificates; where a machine has none, `http` works and every `https` call is

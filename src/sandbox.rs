@@ -6,6 +6,7 @@
 
 mod answer;
 mod api;
+mod best_times;
 mod control;
 mod dates;
 mod fault;
@@ -33,18 +34,19 @@ use serde::Serialize;
 use storyclip_actors::ports::Clock;
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 
-use self::{
-    dates::Dates,
-    ledger::Ledger,
-    line::{CuttableListener, Line},
-    route::Traffic,
-};
 pub use self::{
+    best_times::BestTime,
     fault::{Away, Error, Failure, Fault, LiveAt, Plain, Span, Throttle, Word},
     faults::{Faults, Settings},
     ledger::{Counts, CreateView, LedgerView, PostView},
     post::State,
     route::{Asked, Route},
+};
+use self::{
+    dates::Dates,
+    ledger::Ledger,
+    line::{CuttableListener, Line},
+    route::Traffic,
 };
 use crate::clock::SystemClock;
 

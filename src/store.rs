@@ -1,8 +1,9 @@
 //! The database: batches, clips, attempts, events, commands, idempotency keys and facts, on SQLite or PostgreSQL.
 //!
 //! HTTP, the stream and the daemon call [`Store`]; the actors see it as [`storyclip_actors::ports::Store`]. Every write
-//! of batches goes through one committer (group commit) and is durable when its future is ready; API keys and reads have
-//! connections of their own. If the process dies, what was answered is in the database and nothing is there by half.
+//! of batches goes through one committer (group commit) and is durable when its future is ready; what the outside is told
+//! of (`notices`), API keys and reads have connections of their own. If the process dies, what was answered is in the
+//! database and nothing is there by half.
 
 mod api_keys;
 mod attempts;
@@ -20,6 +21,7 @@ mod health;
 mod leases;
 mod lists;
 mod notes;
+mod notices;
 mod op;
 mod open;
 mod packed;
@@ -54,6 +56,11 @@ use sql::Dialect;
 
 pub use api_keys::{KeyView, MOST_KEYS};
 pub use lists::{Listed, Page, Past, Position};
+pub use notices::{
+    Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,
+    EndpointChange, MOST_ENDPOINTS, MOST_SUBSCRIPTIONS, NewEndpoint, NewSubscription, News, Notice, NoticeKind, Round,
+    Subscribed, TryView,
+};
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
 pub use view::{
@@ -77,6 +84,7 @@ struct Inner {
     readers: AnyPool,
     /// One connection, on which what the outside is told of is written.
     aside: AnyPool,
+    notices: notices::Texts,
     reads: reads::Texts,
     lists: lists::Texts,
     api_keys: api_keys::Texts,
@@ -107,6 +115,7 @@ impl Store {
             queue,
             readers,
             aside,
+            notices: notices::Texts::new(dialect),
             reads: reads::Texts::new(dialect),
             lists: lists::Texts::new(),
             api_keys: api_keys::Texts::new(dialect),

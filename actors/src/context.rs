@@ -39,10 +39,7 @@ pub struct Rules {
 impl Default for Rules {
     fn default() -> Self {
         Self {
-            slots: SlotRule {
-                lead: Duration::from_secs(60),
-                granularity: Duration::from_secs(60),
-            },
+            slots: SlotRule::default(),
             timeouts: Timeouts::default(),
             looks: LookRule::default(),
             find_settle: Duration::from_secs(60),

@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use crate::model::{Batch, BatchStatus, Clip, ClipStatus, Timestamp, Totals};
+use crate::model::{Batch, BatchStatus, Clip, ClipStatus, Timestamp, Totals, code};
 
 /// A stored event before the store has numbered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,10 @@ struct Body<'a> {
     code: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     late: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    planned_for: Option<Timestamp>,
     timestamp: Timestamp,
 }
 
@@ -108,8 +112,23 @@ fn progress_word(status: ClipStatus) -> &'static str {
     }
 }
 
+/// Whether the clip is with the network and its slot, which a person chose, lies ahead.
+fn is_scheduled(batch: &Batch, clip: &Clip, at: Timestamp) -> bool {
+    batch.mode.is_by_slots()
+        && clip.status == ClipStatus::WaitingConfirmation
+        && clip.slot().is_some_and(|slot| slot > at)
+}
+
 /// A clip moved to the status it now has.
+///
+/// One that is with the network before a slot of its own is `scheduled`, and `scheduledAt` says when; if that is not what
+/// was planned the code is `SLOT_MOVED`, and `plannedFor` says what was.
 pub fn progress(batch: &Batch, clip: &Clip, totals: Totals, late: bool, at: Timestamp) -> Event {
+    let slot = clip.slot().filter(|_| is_scheduled(batch, clip, at));
+    let planned = clip
+        .planned_for
+        .filter(|planned| slot.is_some_and(|slot| slot != *planned));
+    let code = clip.error.as_ref().map(|error| &*error.code);
     let body = Body {
         r#type: EventKind::Progress,
         batch_id: batch.id.as_str(),
@@ -118,11 +137,17 @@ pub fn progress(batch: &Batch, clip: &Clip, totals: Totals, late: bool, at: Time
         published: totals.published,
         errors: totals.failed,
         current_story: Some(&clip.id),
-        status: progress_word(clip.status),
+        status: if slot.is_some() {
+            "scheduled"
+        } else {
+            progress_word(clip.status)
+        },
         wait_progress: None,
         error: clip.error.as_ref().map(|error| &*error.message),
-        code: clip.error.as_ref().map(|error| &*error.code),
+        code: code.or(planned.map(|_| code::SLOT_MOVED)),
         late,
+        scheduled_at: slot,
+        planned_for: planned,
         timestamp: at,
     };
     Event {
@@ -147,6 +172,8 @@ pub fn waiting(batch: &Batch, clip: &Clip, totals: Totals, wait: &WaitProgress, 
         error: None,
         code: None,
         late: false,
+        scheduled_at: None,
+        planned_for: None,
         timestamp: at,
     }
     .text()
@@ -203,6 +230,8 @@ pub fn summary(
         error: error.map(|error| &*error.message),
         code: error.map(|error| &*error.code),
         late: false,
+        scheduled_at: None,
+        planned_for: None,
         timestamp: at,
     }
     .text()

@@ -58,6 +58,8 @@ pub enum ClipEvent {
     Cancel,
     /// It was withdrawn, and that is proved.
     Withdrawn,
+    /// It was withdrawn, which is proved, from a batch that may go on: it will get another slot.
+    TakenBack,
     /// One more of the looks after a timeout found nothing final.
     LateLook,
     /// A person wants the failed clip tried again. If its post may exist, the network is asked about that first.
@@ -163,6 +165,12 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
         (S::Uncertain, E::CannotTell(trouble)) => hold(clip, trouble),
         (S::Pending | S::Queued | S::Retrying | S::Uploading | S::Uncertain, E::Cancel) => cancel(clip),
         (S::WaitingConfirmation, E::Withdrawn) => cancel(clip),
+        (S::WaitingConfirmation, E::TakenBack) => {
+            forget_attempt(clip);
+            clip.status = S::Pending;
+            clip.error = None;
+            clip.next_attempt_at = None;
+        }
         (S::Failed, E::Reopen(trouble)) if clip.may_be_reopened() => reopen(clip, trouble),
         (S::Failed, E::PassOver) => clip.ruling = Some(Ruling::PassOver),
         (S::Held, E::Adopt(post)) if !before_request => {

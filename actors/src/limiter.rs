@@ -146,12 +146,13 @@ fn lock(inner: &Inner) -> MutexGuard<'_, State> {
 /// Gives free places to those who wait and may go. A waiter that went away gives its permit back unused.
 fn serve(inner: &Arc<Inner>, state: &mut State) {
     while state.in_flight < inner.max_in_flight && state.is_open(inner) {
-        let may_prepare = state.has_place(Priority::Prepare, inner.max_in_flight);
-        let gates = &state.gates;
-        let may_go = |waiter: &Waiter| {
-            (may_prepare || waiter.priority != Priority::Prepare) && gates.brand_open(&waiter.account)
+        let least = match state.has_place(Priority::Prepare, inner.max_in_flight) {
+            true => Priority::Prepare,
+            false => Priority::Poll,
         };
-        let Some(Waiter { priority, go, .. }) = state.queue.next(may_go) else {
+        let gates = &state.gates;
+        let next = state.queue.next(least, |account| gates.brand_open(account));
+        let Some(Waiter { priority, go, .. }) = next else {
             break;
         };
         if let Err(mut unused) = go.send(state.enter(inner, priority)) {

@@ -70,6 +70,8 @@ pub mod code {
     pub const DROPPED: &str = "DROPPED";
     /// A person named a post for a held clip that belongs to another clip or attempt.
     pub const POST_TAKEN: &str = "POST_TAKEN";
+    /// The slot that was planned could not be kept: the clip has a later one.
+    pub const SLOT_MOVED: &str = "SLOT_MOVED";
     /// The batch's actor died again and again.
     pub const BATCH_KEEPS_FAILING: &str = "BATCH_KEEPS_FAILING";
 }
@@ -151,6 +153,8 @@ pub struct Clip {
     pub late_looks: u32,
     /// What a person ruled about it, until that is done.
     pub ruling: Option<Ruling>,
+    /// The slot that was chosen for it at birth; `None` in mode `now`. The one it gets may be later.
+    pub planned_for: Option<Timestamp>,
     /// The intent of the current attempt; `None` until it is durable.
     pub request: Option<Request>,
     /// When that intent became durable.

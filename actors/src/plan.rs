@@ -4,6 +4,7 @@
 //! command that it carried out. There is no other way on, so there is no recovery path either.
 
 mod following;
+mod slots;
 
 use crate::{
     error::Refused,
@@ -40,6 +41,8 @@ pub enum RowStep {
     NoteRefusal(Refused),
     /// The batch comes to this end or stop.
     Settle(BatchStatus, Option<Trouble>),
+    /// The first slot of a scheduled batch has come.
+    Open,
     /// The last clip in flight of a cancelled batch is settled.
     EndCancelled,
 }
@@ -95,6 +98,7 @@ pub fn plan(view: &View<'_>) -> Plan {
         return Plan::row(RowStep::Doubt(clip.index));
     }
     let mut plan = match view.batch.status {
+        BatchStatus::Scheduled | BatchStatus::Processing if view.batch.mode.is_by_slots() => slots::at_work(view),
         BatchStatus::Processing => processing(view),
         BatchStatus::Draft
         | BatchStatus::Scheduled
@@ -110,12 +114,8 @@ pub fn plan(view: &View<'_>) -> Plan {
 }
 
 fn processing(view: &View<'_>) -> Plan {
-    if view.batch.restarts > view.max_restarts {
-        let message = format!("the batch's actor died {} times in a row", view.batch.restarts);
-        return Plan::row(RowStep::Settle(
-            BatchStatus::Paused,
-            Some(Trouble::new(code::BATCH_KEEPS_FAILING, message)),
-        ));
+    if let Some(plan) = keeps_failing(view) {
+        return plan;
     }
     // A person may reopen an earlier clip while a later one is on its way: nothing is sent before that one is settled.
     if view.clips.iter().any(Clip::in_flight) {
@@ -143,6 +143,23 @@ fn processing(view: &View<'_>) -> Plan {
             ) => return current(view, clip),
         }
     }
+    all_settled_but(held)
+}
+
+/// A batch whose actor dies again and again waits for a person.
+fn keeps_failing(view: &View<'_>) -> Option<Plan> {
+    if view.batch.restarts <= view.max_restarts {
+        return None;
+    }
+    let message = format!("the batch's actor died {} times in a row", view.batch.restarts);
+    Some(Plan::row(RowStep::Settle(
+        BatchStatus::Paused,
+        Some(Trouble::new(code::BATCH_KEEPS_FAILING, message)),
+    )))
+}
+
+/// Every clip is settled but so many that are held.
+fn all_settled_but(held: usize) -> Plan {
     if held == 0 {
         return Plan::row(RowStep::Settle(BatchStatus::Completed, None));
     }

@@ -1,11 +1,15 @@
 //! When: slots, looks, backoff. Pure arithmetic on instants; actors and providers call it, nothing here waits.
 
+mod slots;
+
 use std::time::Duration;
 
 use crate::{
     model::{Speed, Timestamp},
     ports::Reading,
 };
+
+pub use slots::{free_slot, planned_slots};
 
 /// Which slot a create call asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,16 @@ impl SlotRule {
     /// Whether the two instants are the same slot.
     pub fn same(&self, a: Timestamp, b: Timestamp) -> bool {
         a.round_down(self.granularity) == b.round_down(self.granularity)
+    }
+}
+
+impl Default for SlotRule {
+    /// As at Metricool: whole minutes, the first of them at least a minute ahead.
+    fn default() -> Self {
+        Self {
+            lead: Duration::from_secs(60),
+            granularity: Duration::from_secs(60),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use network::{Network, Post};
-pub use rows::{AttemptRow, NewBatch};
+pub use rows::{AttemptRow, NewBatch, fresh_clip};
 pub use script::{Fault, Script};
 pub use store::{MemoryStore, RowView};
 

@@ -54,6 +54,8 @@ pub struct Work {
     pub ask: Vec<u32>,
     /// Attempts whose withdrawal was refused: they are followed to their ends.
     pub withdraw_refused: Vec<(u32, u32)>,
+    /// How many withdrawals in a row could not be told the end of, and when to try again.
+    pub withdraw_again: Option<(u32, Timestamp)>,
     /// Attempts whose vanished posts were found in a list once.
     pub refound: Vec<(u32, u32)>,
     /// Preparations in a row that failed although the provider answers others.

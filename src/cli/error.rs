@@ -5,7 +5,7 @@ use std::{fmt, io};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{config::ConfigError, daemon::StartError, telemetry::TelemetryError};
+use crate::{config::ConfigError, daemon::StartError, notifications::PushError, telemetry::TelemetryError};
 
 /// See the module.
 #[derive(Debug, Error)]
@@ -20,6 +20,8 @@ pub(super) enum CliError {
     Listen { address: String, reason: io::Error },
     #[error("{0}")]
     Start(#[from] StartError),
+    #[error("cannot make keys: {0}")]
+    Keys(#[from] PushError),
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
     #[error("{0} came again: ended at once, without waiting for what was under way")]

@@ -16,6 +16,7 @@ pub(super) struct Event {
     wait_progress: Option<WaitProgress>,
     pub(super) error: Option<String>,
     late: bool,
+    scheduled_at: Option<String>,
 }
 
 /// The `type` of a message.
@@ -82,6 +83,10 @@ impl Event {
             ("retrying", None) => "will be tried again",
             ("queued", None) => "held back for now",
             ("held", None) => "held, a person must decide",
+            ("scheduled", None) => {
+                let slot = self.scheduled_at.as_deref().unwrap_or("later");
+                return format!("with the network, to be published at {slot}");
+            }
             ("published", None) if self.late => "published late, after its timeout",
             (word, None) => word,
         };
@@ -119,6 +124,11 @@ mod tests {
             (
                 r#"{"type":"progress","current":3,"total":5,"currentStory":"c","status":"published","late":true}"#,
                 "3/5 c: published late, after its timeout",
+            ),
+            (
+                r#"{"type":"progress","current":4,"total":5,"currentStory":"d","status":"scheduled",
+                   "scheduledAt":"2026-12-01T17:00:00.000Z","code":"SLOT_MOVED"}"#,
+                "4/5 d: with the network, to be published at 2026-12-01T17:00:00.000Z",
             ),
         ];
         for (json, line) in lines {

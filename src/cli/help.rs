@@ -19,6 +19,13 @@ Examples:
 The first SIGTERM or Ctrl-C stops in order and ends with 0; the second one ends at once, with 1. Batches \
 that are under way go on at the next start, after any kind of end.";
 
+pub(super) const VAPID: &str = "\
+Example:
+  storyclip vapid >> storyclip.env
+
+The public half goes to the pages that subscribe, through GET /api/push/key. A new pair makes every browser that \
+subscribed with the old one subscribe again.";
+
 pub(super) const PUBLISH: &str = "\
 Examples:
   storyclip publish clips.json --watch

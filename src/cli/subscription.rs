@@ -140,6 +140,7 @@ pub(super) fn may_pass(error: &CliError) -> bool {
         | CliError::Key
         | CliError::Client(_)
         | CliError::Strange { .. }
+        | CliError::Keys(_)
         | CliError::Unanswered { .. } => false,
     }
 }

@@ -4,10 +4,10 @@
 use toml::Value;
 
 /// Settings that are never shown.
-const HIDDEN: [&str; 2] = ["api_keys", "metricool_user_token"];
+const HIDDEN: [&str; 3] = ["api_keys", "metricool_user_token", "vapid_private_key"];
 
 /// Settings that are URLs and may have a password inside.
-const MASKED: [&str; 2] = ["database_url", "metricool_url"];
+const MASKED: [&str; 3] = ["database_url", "metricool_url", "smtp_url"];
 
 /// The value as TOML text, or a mark where it is secret.
 pub(super) fn shown(key: &str, value: &Value) -> String {

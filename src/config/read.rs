@@ -89,6 +89,13 @@ impl Reader {
         }
     }
 
+    pub(super) fn flag(&mut self, key: &str) -> Result<bool, ConfigError> {
+        match self.0.values.remove(key) {
+            Some(Value::Boolean(flag)) => Ok(flag),
+            _ => Err(ConfigError::Defaults(key.into())),
+        }
+    }
+
     pub(super) fn count(&mut self, key: &str, range: RangeInclusive<i64>) -> Result<usize, ConfigError> {
         let Some(Value::Integer(number)) = self.0.values.remove(key) else {
             return Err(ConfigError::Defaults(key.into()));

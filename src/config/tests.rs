@@ -153,6 +153,8 @@ fn secrets_are_never_shown_nor_quoted() {
         ("STORYCLIP_API_KEYS", "t:sk_topsecret:read"),
         ("METRICOOL_USER_TOKEN", "topsecret"),
         ("STORYCLIP_DATABASE_URL", "postgres://me:topsecret@db/clips"),
+        ("STORYCLIP_SMTP_URL", "smtps://me:topsecret@mail.example"),
+        ("STORYCLIP_VAPID_PRIVATE_KEY", "topsecret"),
     ])
     .unwrap();
     let printed = format!("{} {config:?}", config.describe());

@@ -35,11 +35,12 @@ pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<
     }
     // As many as a page can have: who never heard of pages wants all.
     let page = query.page(LIST, MOST)?;
+    let now = app.clock.now();
     let listed = app.store.active(&caller.tenant, user.as_ref(), &page).await?;
     Ok(Json(Active {
         success: true,
         count: listed.rows.len(),
         next_cursor: page::next_of(LIST, &listed),
-        batches: listed.rows.into_iter().map(BatchBody::from).collect(),
+        batches: listed.rows.into_iter().map(|batch| BatchBody::of(batch, now)).collect(),
     }))
 }

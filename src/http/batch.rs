@@ -15,7 +15,7 @@ use super::{
     keys::Scope,
     limits,
     problem::Problem,
-    view::BatchBody,
+    view::{self, BatchBody},
 };
 
 /// The answer.
@@ -38,10 +38,11 @@ pub async fn show(
     }
     let batch = app.store.batch(&caller.tenant, &id).await?;
     let batch = batch.ok_or_else(Problem::batch_not_found)?;
-    let tag = Tag::of(batch.last_event, batch.updated_at);
+    let now = app.clock.now();
+    let tag = Tag::of(batch.last_event, batch.updated_at).ahead(view::ahead(&batch, now));
     let summary = Summary {
         success: true,
-        batch: batch.into(),
+        batch: BatchBody::of(batch, now),
     };
     Ok(tag.answer(&headers, summary))
 }

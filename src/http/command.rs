@@ -147,12 +147,12 @@ pub(super) fn possible(action: CommandKind, status: BatchStatus) -> Result<(), P
             S::Draft | S::Completed | S::Failed | S::Cancelled => false,
         },
         CommandKind::Resume => match status {
-            S::Processing | S::Paused => true,
-            S::Draft | S::Scheduled | S::Completed | S::Failed | S::Cancelled => false,
+            S::Scheduled | S::Processing | S::Paused => true,
+            S::Draft | S::Completed | S::Failed | S::Cancelled => false,
         },
         CommandKind::RetryFailed => match status {
-            S::Processing | S::Paused | S::Completed | S::Failed => true,
-            S::Draft | S::Scheduled | S::Cancelled => false,
+            S::Scheduled | S::Processing | S::Paused | S::Completed | S::Failed => true,
+            S::Draft | S::Cancelled => false,
         },
         // That is a question of the clip.
         CommandKind::Resolve => true,

@@ -1,10 +1,10 @@
 //! `ETag` and `If-None-Match`: a client that has the newest version of a batch is told so in 304 and nothing else.
 //!
 //! Every change of a batch, its clips or its ledger is committed with the batch's row, so the row's newest event and the
-//! instant of its last change name the version of all that is shown of it. Tags are weak: the answer's bytes also depend on
+//! instant of its last change name the version of all that is shown of it but for what time alone changes. Tags are weak: the answer's bytes also depend on
 //! whether it is compressed.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use axum::{
     Json,
@@ -30,26 +30,39 @@ impl Tag {
         Self(format!("W/\"{last_event}-{}\"", updated_at.as_millis()))
     }
 
-    /// The same where the answer also tells how long has been waited, which changes without the rows.
-    pub fn waiting(mut self, wait: Option<&WaitProgress>) -> Self {
-        if let Some(wait) = wait {
-            self.0.pop();
-            // A String takes everything.
-            let written = write!(self.0, "-{}-{}\"", wait.elapsed, wait.attempt);
-            debug_assert!(written.is_ok());
+    /// The same where so many clips are shown as scheduled, which time alone changes.
+    pub fn ahead(self, clips: usize) -> Self {
+        match clips {
+            0 => self,
+            some => self.with(format_args!("-s{some}")),
         }
+    }
+
+    /// The same where the answer also tells how long has been waited.
+    pub fn waiting(self, wait: Option<&WaitProgress>) -> Self {
+        match wait {
+            None => self,
+            Some(wait) => self.with(format_args!("-w{}-{}", wait.elapsed, wait.attempt)),
+        }
+    }
+
+    fn with(mut self, more: fmt::Arguments<'_>) -> Self {
+        self.0.pop();
+        // A String takes everything.
+        let written = write!(self.0, "{more}\"");
+        debug_assert!(written.is_ok());
         self
     }
 
-    /// Whether the client has this version.
+    /// Whether the client has this version, or says that any will do.
     pub fn is_known(&self, headers: &HeaderMap) -> bool {
-        let weak = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
-        let known = headers.get_all(header::IF_NONE_MATCH).iter();
-        let mut known = known
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim);
-        known.any(|tag| tag == "*" || weak(tag) == weak(&self.0))
+        named(headers).any(|tag| tag == "*") || self.is_named(headers)
+    }
+
+    /// Whether the client has this version.
+    fn is_named(&self, headers: &HeaderMap) -> bool {
+        let bare = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+        named(headers).any(|tag| bare(tag) == bare(&self.0))
     }
 
     /// The answer, or 304 if the client has it.
@@ -76,7 +89,8 @@ impl Tag {
     }
 }
 
-/// The batch's version, if the client has it: found out without reading the rest.
+/// The batch's version, if the client has it and nothing that is shown changes with time alone: found out without reading the
+/// rest, because only such a version has a tag without more.
 ///
 /// # Errors
 /// 503 if the database is away.
@@ -91,7 +105,14 @@ pub async fn known(
     }
     let version = store.version(tenant, id).await?;
     let tag = version.map(|(last_event, updated_at)| Tag::of(last_event, updated_at));
-    Ok(tag.filter(|tag| tag.is_known(headers)))
+    Ok(tag.filter(|tag| tag.is_named(headers)))
+}
+
+/// What stands in `If-None-Match`.
+fn named(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let texts = values.filter_map(|value| value.to_str().ok());
+    texts.flat_map(|text| text.split(',')).map(str::trim)
 }
 
 #[cfg(test)]
@@ -122,6 +143,7 @@ mod tests {
             attempt: 2,
             current_status: "PENDING".into(),
         };
-        assert_eq!(tag.waiting(Some(&wait)).0, "W/\"7-5-3-2\"");
+        assert_eq!(tag.clone().ahead(0).waiting(None), tag);
+        assert_eq!(tag.ahead(4).waiting(Some(&wait)).0, "W/\"7-5-s4-w3-2\"");
     }
 }

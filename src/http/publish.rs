@@ -3,11 +3,15 @@
 //! The answer leaves when the batch is durable and before any clip is sent. If the daemon dies before that, there is no
 //! batch; if it dies after, the batch is claimed at the next start.
 
+mod best_time;
+mod dry_run;
+mod plan;
 mod posts;
 mod request;
+mod schedule;
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::Response,
@@ -15,7 +19,11 @@ use axum::{
 use serde::Serialize;
 use storyclip_actors::model::{BatchId, BatchStatus, Network, OnFailure, PublishMode, Speed, Timestamp};
 
-use self::request::PublishRequest;
+use self::{
+    plan::{Plan, Planned},
+    request::PublishRequest,
+    schedule::Schedule as When,
+};
 use super::{
     App, AppState, body,
     caller::Caller,
@@ -24,6 +32,7 @@ use super::{
     keys::Scope,
     problem::Problem,
     query::Query,
+    webhooks,
 };
 use crate::{
     http::problem::FieldError,
@@ -44,7 +53,7 @@ pub async fn stories(
     caller.need(Scope::Publish)?;
     let bytes = body::read(&headers, body).await?;
     if query.flag("dryRun")? {
-        return Err(no_dry_run());
+        return dry_run::answer(&app, new_batch(&app, &caller, &bytes).await?).await;
     }
     let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
     if let Some(key) = &key
@@ -52,9 +61,8 @@ pub async fn stories(
     {
         return Ok(answer);
     }
-    let request = PublishRequest::read(&body::object(&bytes)?)?;
-    admit(&app, &caller, &request)?;
-    create(&app, &caller, request, key).await
+    let batch = new_batch(&app, &caller, &bytes).await?;
+    create(&app, &caller, batch, key).await
 }
 
 /// Refuses what this daemon, or this tenant, cannot publish.
@@ -70,6 +78,10 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
             }]),
         );
     }
+    if let Some(url) = &request.settings.webhook_url {
+        webhooks::public_url(url, app.notices.private_addresses)
+            .map_err(|why| Problem::bad("INVALID_WEBHOOK_URL", "settings.webhookUrl", why))?;
+    }
     if app.ready.is_draining() {
         return Err(draining());
     }
@@ -79,15 +91,61 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
     Ok(())
 }
 
-async fn create(
-    app: &AppState,
-    caller: &Caller,
-    request: PublishRequest,
-    key: Option<Repeat>,
-) -> Result<Response, Problem> {
+/// A batch that could be created, and what its answer says beside its rows.
+struct Ready {
+    batch: NewBatch,
+    when: When,
+    warnings: Vec<FieldError>,
+}
+
+/// Reads the request and plans its slots; what it cannot be is a problem.
+async fn new_batch(app: &AppState, caller: &Caller, body: &Bytes) -> Result<Ready, Problem> {
     let now = app.clock.now();
-    let batch = new_batch(caller, request, now);
-    let answer = envelope::text(&Answer::of(&batch))?;
+    let request = PublishRequest::read(&body::object(body)?, now)?;
+    admit(app, caller, &request)?;
+    let plan = Plan::of(app, &request, now).await?;
+    let settings = request.settings;
+    let mut clips = request.clips;
+    for (clip, slot) in clips.iter_mut().zip(&plan.slots) {
+        clip.planned_for = Some(*slot);
+    }
+    let mut warnings = texts_that_are_not_sent(&clips);
+    warnings.extend(request.warnings);
+    warnings.extend(plan.warnings);
+    let mode = request.schedule.mode();
+    let batch = NewBatch {
+        id: BatchId::from(format!("batch_{}_{}", now.as_millis(), envelope::random_base36(9))),
+        tenant: caller.tenant.clone(),
+        job_id: request.job_id,
+        user: request.user,
+        account: settings.account,
+        network: settings.network,
+        mode,
+        speed: settings.speed,
+        on_failure: settings.on_failure,
+        max_retries: settings.max_retries,
+        webhook_url: settings.webhook_url,
+        status: match mode {
+            PublishMode::Now => BatchStatus::Processing,
+            PublishMode::Scheduled | PublishMode::BestTime => BatchStatus::Scheduled,
+        },
+        scheduled_for: plan.slots.first().copied(),
+        created_at: now,
+        started_at: None,
+        clips,
+        events: Vec::new(),
+        idempotency: None,
+    };
+    Ok(Ready {
+        batch,
+        when: request.schedule,
+        warnings,
+    })
+}
+
+async fn create(app: &AppState, caller: &Caller, ready: Ready, key: Option<Repeat>) -> Result<Response, Problem> {
+    let answer = envelope::text(&Answer::of(&ready))?;
+    let batch = ready.batch;
     let id = batch.id.clone();
     let clips = batch.clips.len();
     let batch = NewBatch {
@@ -105,31 +163,6 @@ async fn create(
     }
 }
 
-fn new_batch(caller: &Caller, request: PublishRequest, now: Timestamp) -> NewBatch {
-    let settings = request.settings;
-    NewBatch {
-        id: BatchId::from(format!("batch_{}_{}", now.as_millis(), envelope::random_base36(9))),
-        tenant: caller.tenant.clone(),
-        job_id: request.job_id,
-        user: request.user,
-        account: settings.account,
-        network: settings.network,
-        mode: PublishMode::Now,
-        speed: settings.speed,
-        on_failure: settings.on_failure,
-        max_retries: settings.max_retries,
-        webhook_url: settings.webhook_url,
-        status: BatchStatus::Processing,
-        scheduled_for: None,
-        created_at: now,
-        started_at: None,
-        clips: request.clips,
-        events: Vec::new(),
-        idempotency: None,
-    }
-}
-
-/// Dry runs would validate and create nothing; to publish instead would be the opposite of what was asked.
 /// Whoever repeats it finds the next process.
 fn draining() -> Problem {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, "DRAINING", "the daemon is stopping")
@@ -137,26 +170,23 @@ fn draining() -> Problem {
         .header(header::RETRY_AFTER, "1")
 }
 
-fn no_dry_run() -> Problem {
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "DRY_RUN_NOT_AVAILABLE",
-        "dryRun is not available in this version",
-    )
-    .detail("This version cannot do a dry run; nothing was created. Leave dryRun away to publish.")
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
-    batch_id: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
+    /// None of a dry run.
+    batch_id: Option<&'a str>,
     tenant: &'a str,
     status: BatchStatus,
     posts: Posts,
-    schedule: Schedule,
+    schedule: Schedule<'a>,
     settings: Settings<'a>,
-    created_at: Timestamp,
-    warnings: Vec<FieldError>,
+    created_at: Option<Timestamp>,
+    /// The slot of each clip, where slots give the order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<Vec<Planned<'a>>>,
+    warnings: &'a [FieldError],
 }
 
 #[derive(Serialize)]
@@ -167,10 +197,32 @@ struct Posts {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Schedule {
+struct Schedule<'a> {
     mode: PublishMode,
     scheduled_at: Option<Timestamp>,
-    timezone: Option<String>,
+    timezone: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interval_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_gap_minutes: Option<u64>,
+}
+
+impl<'a> Schedule<'a> {
+    /// As it was asked for; in mode `bestTime` with the first slot that was found.
+    fn of(when: &'a When, first: Option<Timestamp>) -> Self {
+        let (scheduled_at, timezone, interval, gap) = match when {
+            When::Now => (None, &None, None, None),
+            When::Scheduled { at, interval, timezone } => (Some(*at), timezone, Some(*interval), None),
+            When::BestTime { min_gap, timezone } => (first, timezone, None, Some(*min_gap)),
+        };
+        Self {
+            mode: when.mode(),
+            scheduled_at,
+            timezone: timezone.as_deref(),
+            interval_seconds: interval.map(|interval| interval.as_secs()),
+            min_gap_minutes: gap.map(|gap| gap.as_secs() / 60),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -185,20 +237,18 @@ struct Settings<'a> {
 }
 
 impl<'a> Answer<'a> {
-    fn of(batch: &'a NewBatch) -> Self {
+    fn of(ready: &'a Ready) -> Self {
+        let Ready { batch, when, warnings } = ready;
         Self {
-            batch_id: batch.id.as_str(),
+            dry_run: false,
+            batch_id: Some(batch.id.as_str()),
             tenant: batch.tenant.as_str(),
             status: batch.status,
             posts: Posts {
                 total: batch.clips.len(),
                 queued: batch.clips.len(),
             },
-            schedule: Schedule {
-                mode: batch.mode,
-                scheduled_at: batch.scheduled_for,
-                timezone: None,
-            },
+            schedule: Schedule::of(when, batch.scheduled_for),
             settings: Settings {
                 account_id: batch.account.as_str(),
                 publish_speed: batch.speed,
@@ -207,13 +257,14 @@ impl<'a> Answer<'a> {
                 max_retries: batch.max_retries,
                 webhook_url: batch.webhook_url.as_deref(),
             },
-            created_at: batch.created_at,
-            warnings: warnings(&batch.clips),
+            created_at: Some(batch.created_at),
+            plan: Plan::lines(&batch.clips, batch.mode),
+            warnings,
         }
     }
 }
 
-fn warnings(clips: &[NewClip]) -> Vec<FieldError> {
+fn texts_that_are_not_sent(clips: &[NewClip]) -> Vec<FieldError> {
     let with_text = clips.iter().enumerate().filter(|(_, clip)| !clip.text.is_empty());
     let warning = |(n, _)| FieldError {
         field: format!("posts[{n}].text"),

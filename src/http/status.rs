@@ -53,7 +53,9 @@ pub async fn show(State(app): App, caller: Caller, query: Query, headers: Header
     let (at_work, current_status) = view::activity(&batch.clips);
     let now = app.clock.now();
     let wait_progress = at_work.and_then(|clip| view::wait_progress(&batch, clip, &app.rules, now));
-    let tag = Tag::of(batch.last_event, batch.updated_at).waiting(wait_progress.as_ref());
+    let tag = Tag::of(batch.last_event, batch.updated_at)
+        .ahead(view::ahead(&batch, now))
+        .waiting(wait_progress.as_ref());
     let status = Status {
         batch_id: batch.id.to_string(),
         tenant: batch.tenant.to_string(),
@@ -68,7 +70,7 @@ pub async fn show(State(app): App, caller: Caller, query: Query, headers: Header
         current_status,
         wait_progress,
         error: batch.error.as_ref().map(|error| error.message.to_string()),
-        clips: batch.clips.into_iter().map(ClipBody::from).collect(),
+        clips: view::clips(&batch, now),
     };
     Ok(tag.answer(&headers, status))
 }

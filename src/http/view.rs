@@ -48,7 +48,8 @@ pub struct ClipBody {
     pub id: String,
     pub url: String,
     pub title: Option<String>,
-    pub status: ClipStatus,
+    /// A word of `ClipStatus`, or `scheduled` for a clip that is with the network before a slot that was chosen for it.
+    pub status: &'static str,
     pub metricool_post_id: Option<String>,
     pub facebook_post_id: Option<String>,
     pub permalink: Option<String>,
@@ -72,8 +73,10 @@ pub struct PostsBody {
     pub pending: u32,
 }
 
-impl From<BatchView> for BatchBody {
-    fn from(batch: BatchView) -> Self {
+impl BatchBody {
+    /// The batch as it stands at this instant.
+    pub fn of(batch: BatchView, now: Timestamp) -> Self {
+        let clips = clips(&batch, now);
         Self {
             batch_id: batch.id.to_string(),
             job_id: batch.job_id,
@@ -93,26 +96,45 @@ impl From<BatchView> for BatchBody {
             started_at: batch.started_at,
             completed_at: batch.completed_at,
             error: batch.error.map(|error| error.message.to_string()),
-            clips: batch.clips.into_iter().map(ClipBody::from).collect(),
+            clips,
         }
     }
 }
 
-impl From<ClipView> for ClipBody {
-    fn from(clip: ClipView) -> Self {
-        let (error, error_code) = match clip.error {
+/// The clips of a batch as they stand at this instant.
+pub fn clips(batch: &BatchView, now: Timestamp) -> Vec<ClipBody> {
+    let clip = |clip: &ClipView| ClipBody::of(clip, is_scheduled(batch, clip, now));
+    batch.clips.iter().map(clip).collect()
+}
+
+/// Whether the network has the clip, and publishes it at a slot that lies ahead and was chosen for it.
+/// How many clips are in the planner and shown as scheduled: the one thing shown of a batch that passes with time alone.
+pub fn ahead(batch: &BatchView, now: Timestamp) -> usize {
+    let ahead = batch.clips.iter().filter(|clip| is_scheduled(batch, clip, now));
+    ahead.count()
+}
+
+fn is_scheduled(batch: &BatchView, clip: &ClipView, now: Timestamp) -> bool {
+    batch.mode.is_by_slots()
+        && clip.status == ClipStatus::WaitingConfirmation
+        && clip.scheduled_at.is_some_and(|slot| slot > now)
+}
+
+impl ClipBody {
+    fn of(clip: &ClipView, scheduled: bool) -> Self {
+        let (error, error_code) = match &clip.error {
             Some(error) => (Some(error.message.to_string()), Some(error.code.to_string())),
             None => (None, None),
         };
         Self {
             index: clip.index,
-            id: clip.id,
-            url: clip.url,
-            title: clip.title,
-            status: clip.status,
-            metricool_post_id: clip.post_id.map(|id| id.to_string()),
-            facebook_post_id: clip.network_post_id,
-            permalink: clip.permalink,
+            id: clip.id.clone(),
+            url: clip.url.clone(),
+            title: clip.title.clone(),
+            status: if scheduled { "scheduled" } else { clip.status.as_str() },
+            metricool_post_id: clip.post_id.as_ref().map(ToString::to_string),
+            facebook_post_id: clip.network_post_id.clone(),
+            permalink: clip.permalink.clone(),
             error,
             error_code,
             attempts: clip.attempts,
@@ -175,9 +197,10 @@ pub fn activity(clips: &[ClipView]) -> (Option<&ClipView>, Activity) {
     (None, ended)
 }
 
-/// How far the wait for a clip's confirmation is, counted from its slot; `None` for a clip that waits for none.
+/// How far the wait for a clip's confirmation is, counted from its slot; `None` for a clip that waits for none, or
+/// whose slot was chosen and lies ahead.
 pub fn wait_progress(batch: &BatchView, clip: &ClipView, rules: &Rules, now: Timestamp) -> Option<WaitProgress> {
-    if clip.status != ClipStatus::WaitingConfirmation {
+    if clip.status != ClipStatus::WaitingConfirmation || is_scheduled(batch, clip, now) {
         return None;
     }
     let total = rules.timeouts.of(batch.speed);

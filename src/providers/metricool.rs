@@ -3,6 +3,7 @@
 //! The actors call it through the port; `call` maps every end of an HTTP call to a verdict, `wire` and `date` have the JSON, `reading`
 //! what a status means. It keeps no state but what the list was seen to show; a death loses nothing else.
 
+mod best_times;
 mod brands;
 mod call;
 mod date;
@@ -25,6 +26,7 @@ use storyclip_actors::{
 };
 use thiserror::Error;
 
+pub use best_times::Weekdays;
 pub use brands::Brand;
 pub use shows_published::ListShowsPublished;
 
@@ -53,6 +55,8 @@ pub struct Options {
     pub user_id: String,
     /// Whether the list is known to show published posts.
     pub list_shows_published: ListShowsPublished,
+    /// What the numbers of the weekdays mean in its best times.
+    pub weekdays: Weekdays,
     /// How long an answer is waited for; Metricool usually answers within a second. It must stay below `find_settle`, or
     /// a create call could still be under way when its absence is believed.
     pub timeout: Duration,
@@ -68,6 +72,7 @@ impl Options {
             user_token,
             user_id: user_id.into(),
             list_shows_published: ListShowsPublished::Auto,
+            weekdays: Weekdays::default(),
             timeout: Duration::from_secs(30),
             slow_timeout: Duration::from_secs(60),
         }
@@ -94,6 +99,7 @@ pub struct Metricool {
     timeout: Duration,
     slow_timeout: Duration,
     shows_published: ShowsPublished,
+    weekdays: Weekdays,
     clock: Arc<dyn Clock>,
 }
 
@@ -129,6 +135,7 @@ impl Metricool {
             timeout: options.timeout,
             slow_timeout: options.slow_timeout,
             shows_published,
+            weekdays: options.weekdays,
             clock,
         })
     }

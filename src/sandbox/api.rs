@@ -14,10 +14,12 @@ use axum::{
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use storyclip_actors::model::Timestamp;
 
 use super::{
     World,
     answer::{self, Problem},
+    best_times,
     dates::{instant, zone},
     faults::{End, Gate},
     ledger::Commission,
@@ -145,6 +147,7 @@ async fn dispatch(world: &Arc<World>, route: Route, id: Option<i64>, visit: Visi
         Route::List => list(world, &visit),
         Route::Update => update(world, visit, id).await,
         Route::Delete => delete(world, &visit, id),
+        Route::BestTimes => best_times(world, &visit),
         Route::Brands => Ok(answer::bare(&world.profiles())),
         Route::Unknown => Err(Problem::new(404, "Not Found")),
     }
@@ -244,14 +247,25 @@ fn get(world: &World, visit: &Visit, id: Option<i64>) -> Result<Response, Proble
     Ok(answer::enveloped(&post.body(now), json!({})))
 }
 
-fn list(world: &World, visit: &Visit) -> Result<Response, Problem> {
-    let params = &visit.params;
+/// The window of a listing, in the zone that is named beside it or the brand's.
+fn window(params: &Params) -> Result<(Timestamp, Timestamp), Problem> {
     let zone = zone("timezone", params.timezone.as_deref().unwrap_or("Europe/Madrid"))?;
     let bound = |name: &str, text: &Option<String>| match text {
         Some(text) => instant(name, text, &zone, false),
         None => Err(Problem::field(name, "must not be null")),
     };
-    let (mut from, mut to) = (bound("start", &params.start)?, bound("end", &params.end)?);
+    Ok((bound("start", &params.start)?, bound("end", &params.end)?))
+}
+
+fn best_times(world: &World, visit: &Visit) -> Result<Response, Problem> {
+    window(&visit.params)?;
+    let rows = best_times::rows(&world.faults.get().best_times);
+    Ok(answer::enveloped(&rows, json!({})))
+}
+
+fn list(world: &World, visit: &Visit) -> Result<Response, Problem> {
+    let params = &visit.params;
+    let (mut from, mut to) = window(params)?;
     if params.extended_range {
         let day = std::time::Duration::from_secs(86_400);
         (from, to) = (from - day, to + day);

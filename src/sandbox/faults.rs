@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
+    best_times::BestTime,
     fault::{Away, Error, Failure, Fault, LiveAt, Plain, Span, Throttle, Word, strikes},
     route::Route,
 };
@@ -83,6 +84,9 @@ pub struct Settings {
     /// Posts with an undocumented status until they are final.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown_status: Option<Fault<Word>>,
+    /// The hours of the week that are worth something; empty: evenings are best.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub best_times: Vec<BestTime>,
     /// Normalising gives a new URL on a host of its own instead of the one it was asked about.
     pub rehost: bool,
 }
@@ -236,9 +240,13 @@ impl Faults {
         match route {
             Route::Normalize => settings.normalize_delay_ms.draw(rng),
             Route::Get => settings.status_delay_ms.draw(rng),
-            Route::Create | Route::List | Route::Update | Route::Delete | Route::Brands | Route::Unknown => {
-                Duration::ZERO
-            }
+            Route::Create
+            | Route::List
+            | Route::Update
+            | Route::Delete
+            | Route::Brands
+            | Route::BestTimes
+            | Route::Unknown => Duration::ZERO,
         }
     }
 

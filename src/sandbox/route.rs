@@ -11,6 +11,8 @@ use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use storyclip_actors::model::Timestamp;
 
+use super::best_times;
+
 /// How many instants are kept per route.
 const LAST: usize = 200;
 
@@ -32,6 +34,8 @@ pub enum Route {
     Delete,
     /// `GET /admin/simpleProfiles`
     Brands,
+    /// `GET /v2/scheduler/besttimes/{provider}`
+    BestTimes,
     /// Any other.
     Unknown,
 }
@@ -48,7 +52,9 @@ impl Route {
             };
             return (route, id.parse().ok());
         }
+        let network = path.strip_prefix("/v2/scheduler/besttimes/").unwrap_or_default();
         let route = match (method, path) {
+            (&Method::GET, _) if best_times::knows(network) => Self::BestTimes,
             (&Method::GET, "/actions/normalize/image/url") => Self::Normalize,
             (&Method::POST, "/v2/scheduler/posts") => Self::Create,
             (&Method::GET, "/v2/scheduler/posts") => Self::List,
@@ -61,7 +67,7 @@ impl Route {
     /// Whether the route needs a brand.
     pub(super) fn needs_brand(self) -> bool {
         match self {
-            Self::Create | Self::Get | Self::List | Self::Update | Self::Delete => true,
+            Self::Create | Self::Get | Self::List | Self::Update | Self::Delete | Self::BestTimes => true,
             Self::Normalize | Self::Brands | Self::Unknown => false,
         }
     }

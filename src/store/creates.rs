@@ -66,9 +66,10 @@ impl Texts {
                  v.started, v.n FROM v WHERE true ON CONFLICT (batch_id) DO NOTHING RETURNING batch_id",
             ),
             clips: dialect.over(
-                "b i# id url title txt status at",
+                "b i# id url title txt planned status at",
                 "INSERT INTO publish_batch_clips (batch_id, clip_index, clip_id, clip_url, clip_title, clip_text, \
-                 status, updated_at) SELECT v.b, v.i, v.id, v.url, v.title, v.txt, v.status, v.at FROM v",
+                 planned_for, status, updated_at) \
+                 SELECT v.b, v.i, v.id, v.url, v.title, v.txt, v.planned, v.status, v.at FROM v",
             ),
         }
     }
@@ -163,6 +164,7 @@ fn push(batches: &mut Rows, clips: &mut Rows, new: &NewBatch) {
             &clip.url,
             &clip.title,
             &clip.text,
+            &clip.planned_for,
             &ClipStatus::Pending,
             &new.created_at,
         ]);

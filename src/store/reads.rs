@@ -24,8 +24,8 @@ pub(super) const BATCH: &str = "batch_id, tenant, job_id, user_id, account_id, n
                      completed_at, updated_at";
 
 const CLIP: &str = "batch_id, clip_index, clip_id, clip_url, clip_title, clip_text, status, attempts, retries, \
-                    metricool_post_id, post_uuid, facebook_post_id, permalink, error_code, error_msg, scheduled_at, \
-                    next_attempt_at, uploaded_at, published_at, timed_out_at, late_looks, updated_at";
+                    metricool_post_id, post_uuid, facebook_post_id, permalink, error_code, error_msg, \
+                    COALESCE(scheduled_at, planned_for), next_attempt_at, uploaded_at, published_at, timed_out_at, late_looks, updated_at";
 
 /// The statements; of one batch a pair, the row and its clips.
 pub struct Texts {
@@ -90,7 +90,8 @@ pub(super) fn pair(which: &str) -> [SqlStr; 2] {
     ]
 }
 
-async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::Result<Vec<AnyRow>> {
+/// The rows of a query with these texts bound.
+pub async fn fetch(conn: &mut AnyConnection, sql: &SqlStr, binds: &[&str]) -> sqlx::Result<Vec<AnyRow>> {
     let query = binds
         .iter()
         .fold(sqlx::query(sql.clone()), |query, bind| query.bind(clean(bind)));

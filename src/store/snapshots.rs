@@ -32,7 +32,7 @@ impl Texts {
         let clip = dialect.pack(
             "c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, c.metricool_post_id, c.post_uuid, \
              c.facebook_post_id, c.permalink, c.error_code, c.error_msg, c.next_attempt_at, c.uploaded_at, \
-             c.published_at, c.timed_out_at, c.late_looks, c.ruling, a.request, a.intent_at",
+             c.published_at, c.timed_out_at, c.late_looks, c.ruling, c.planned_for, a.request, a.intent_at",
         );
         let batch = dialect.pack(
             "p.batch_id, p.tenant, p.user_id, p.account_id, p.network, p.publish_mode, p.publish_speed, p.on_failure, \
@@ -190,6 +190,7 @@ fn clip(columns: &mut Cursor<'_>) -> sqlx::Result<Clip> {
         timed_out_at: columns.maybe_time()?,
         late_looks: columns.count()?,
         ruling: columns.maybe_parsed()?,
+        planned_for: columns.maybe_time()?,
         request: columns.maybe_json()?,
         intent_at: columns.maybe_time()?,
     })

@@ -59,14 +59,25 @@ impl Dialect {
         }
     }
 
-    /// The rows of a JSON text; a column whose name ends in `#` is a number, every other is text.
+    /// The rows of a JSON text; a column whose name ends in `#` is a number, every other is text. SQLite keeps a number of
+    /// JSON a number, and makes a path of its own of a bare place for each cell.
     fn rows(self, columns: &str, json: &str) -> String {
-        let cell = |(at, name): (usize, &str)| match name.strip_suffix('#') {
-            Some(number) => format!("CAST(value->>{at} AS BIGINT) AS {number}"),
-            None => format!("value->>{at} AS {name}"),
+        let cell = |(at, name): (usize, &str)| match (self, name.strip_suffix('#')) {
+            (Self::Sqlite, Some(number)) => format!("value->>'$[{at}]' AS {number}"),
+            (Self::Sqlite, None) => format!("value->>'$[{at}]' AS {name}"),
+            (Self::Postgres, Some(number)) => format!("CAST(value->>{at} AS BIGINT) AS {number}"),
+            (Self::Postgres, None) => format!("value->>{at} AS {name}"),
         };
         let cells: Vec<String> = columns.split_whitespace().enumerate().map(cell).collect();
         format!("SELECT {} FROM {}", cells.join(", "), self.source(json))
+    }
+
+    /// The texts of a JSON list, as a subquery.
+    pub fn texts(self, json: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT value FROM json_each({json})"),
+            Self::Postgres => format!("SELECT value FROM jsonb_array_elements_text(CAST({json} AS jsonb)) AS j(value)"),
+        }
     }
 
     /// A statement over the rows of `$1`.
@@ -130,7 +141,7 @@ mod tests {
     fn columns_are_counted_by_the_list_alone() {
         assert_eq!(
             Dialect::Sqlite.rows("b i#", "$1"),
-            "SELECT value->>0 AS b, CAST(value->>1 AS BIGINT) AS i FROM jsonb_each($1)"
+            "SELECT value->>'$[0]' AS b, value->>'$[1]' AS i FROM jsonb_each($1)"
         );
     }
 }

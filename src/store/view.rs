@@ -65,6 +65,8 @@ pub struct NewClip {
     pub url: String,
     pub title: Option<String>,
     pub text: String,
+    /// Its slot, in a batch that is ordered by slots.
+    pub planned_for: Option<Timestamp>,
 }
 
 /// One row of `idempotency_keys`, written with the batch that it answers for.
@@ -145,6 +147,7 @@ pub struct ClipView {
     pub network_post_id: Option<String>,
     pub permalink: Option<String>,
     pub error: Option<Trouble>,
+    /// The slot of the current attempt, or before it the one that is planned.
     pub scheduled_at: Option<Timestamp>,
     pub next_attempt_at: Option<Timestamp>,
     pub uploaded_at: Option<Timestamp>,

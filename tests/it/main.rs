@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod http;
 mod metricool;
+mod metricool_best_times;
 mod metricool_odd;
 mod metricool_posts;
 mod rehearsal;

@@ -13,6 +13,7 @@ mod creation;
 mod drains;
 mod failures;
 mod ledger;
+mod notices;
 mod proxy;
 mod snapshots;
 mod sqlite_file;
@@ -54,6 +55,10 @@ contract! {
         a_claim_reads_the_current_intent;
     commands: every_wish_comes_back, a_detail_that_cannot_be_read_holds_up_nobody,
         a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs, a_ruling_and_the_restarts_are_kept;
+    notices: every_event_is_queued_once_for_everyone_who_listens, an_event_older_than_an_endpoint_is_not_for_it,
+        a_batch_s_own_url_and_browsers_are_told_without_an_endpoint, a_claim_lapses_and_a_late_outcome_of_it_is_dropped,
+        a_dead_endpoint_rests_with_all_that_is_for_it, endpoints_are_the_tenants_own,
+        old_notices_are_deleted_with_their_deliveries;
     counts: counts_are_those_of_the_rows;
     snapshots: a_snapshot_is_what_was_written;
     unreadable: an_unreadable_batch_holds_up_no_other;

@@ -75,7 +75,7 @@ impl Run {
         self.each(may_be_cancelled, || ClipEvent::Cancel)
     }
 
-    /// No clip starts any more; clips in flight are followed.
+    /// No clip starts any more; clips in flight are followed, and withdrawn where the batch is ordered by slots.
     fn pause(&mut self) {
         match self.batch.status {
             BatchStatus::Scheduled | BatchStatus::Processing => {
@@ -100,7 +100,7 @@ impl Run {
             self.each(stops_a_batch, || ClipEvent::PassOver)?;
         }
         self.batch.restarts = 0;
-        self.go_on();
+        self.go_on(self.at_work());
         Ok(())
     }
 
@@ -108,8 +108,8 @@ impl Run {
     /// its clips, goes on; one that a person paused stays paused.
     fn retry_failed(&mut self, wanted: &[u32]) -> Outcome {
         let goes_on = match self.batch.status {
-            BatchStatus::Draft | BatchStatus::Scheduled | BatchStatus::Cancelled => return Ok(()),
-            BatchStatus::Processing => false,
+            BatchStatus::Draft | BatchStatus::Cancelled => return Ok(()),
+            BatchStatus::Scheduled | BatchStatus::Processing => false,
             BatchStatus::Paused => self.waits_because_of(&[code::CLIP_FAILED, code::CLIP_HELD]),
             BatchStatus::Completed | BatchStatus::Failed => true,
         };
@@ -131,7 +131,7 @@ impl Run {
             self.work.look_anew(index);
         }
         if goes_on {
-            self.go_on();
+            self.go_on(self.at_work());
         }
         Ok(())
     }
@@ -155,7 +155,7 @@ impl Run {
         }
         self.work.look_anew(index);
         if self.waits_because_of(&[code::CLIP_HELD]) {
-            self.go_on();
+            self.go_on(self.at_work());
         }
         Ok(())
     }
@@ -189,10 +189,22 @@ impl Run {
         Ok(())
     }
 
-    fn go_on(&mut self) {
-        self.batch.status = BatchStatus::Processing;
+    /// The status in which a batch goes on: one of which no slot has come yet is still scheduled.
+    fn at_work(&self) -> BatchStatus {
+        if self.batch.mode.is_by_slots() && self.batch.started_at.is_none() {
+            BatchStatus::Scheduled
+        } else {
+            BatchStatus::Processing
+        }
+    }
+
+    pub(super) fn go_on(&mut self, status: BatchStatus) {
+        self.batch.status = status;
         self.batch.error = None;
         self.batch.completed_at = None;
+        if status == BatchStatus::Processing && self.batch.started_at.is_none() {
+            self.batch.started_at = Some(self.context.now());
+        }
         self.draft.head = true;
         tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
         let told = events::going_on(&self.batch, self.totals(), self.context.now());

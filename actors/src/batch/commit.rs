@@ -14,8 +14,9 @@ use crate::{
     lifecycle::ClipEvent,
     limiter::Reservation,
     messages::{BatchMessage, PublisherMessage},
-    model::{Batch, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    model::{Batch, BatchId, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
+    schedule,
     work::Call,
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Draft {
     touched: Vec<Clip>,
     pub(super) attempts: Vec<AttemptWrite>,
     pub(super) events: Vec<Event>,
+    /// Changes of status, for the log.
+    pub(super) moves: Vec<Move>,
     pub(super) applied: Vec<CommandId>,
     /// The batch as it was before an adoption, which a unique rule may refuse.
     pub(super) before_adoption: Option<Box<Batch>>,
@@ -43,6 +46,15 @@ pub(super) struct Draft {
     /// The create call that leaves when it is durable.
     pub(super) create: Option<(Call, Reservation)>,
     ready: Option<PublisherMessage>,
+}
+
+/// A clip's change of status.
+pub(super) struct Move {
+    pub(super) clip: u32,
+    pub(super) attempt: u32,
+    pub(super) from: ClipStatus,
+    pub(super) to: ClipStatus,
+    pub(super) code: Option<Arc<str>>,
 }
 
 impl Draft {
@@ -83,7 +95,10 @@ impl Run {
         let mut failures = 0;
         let mut as_planned = true;
         loop {
-            match self.context.store.commit(change.clone()).await {
+            let committing = self.context.store.commit(change.clone());
+            let telling = tell(&self.batch.id, std::mem::take(&mut self.draft.moves));
+            let (committed, ()) = tokio::join!(committing, telling);
+            match committed {
                 Ok(()) => break,
                 Err(StoreError::Lost) => {
                     tracing::warn!(batch.id = %self.batch.id, "lease is lost, actor stops");
@@ -205,10 +220,16 @@ impl Run {
         };
         let (index, attempt) = (call.clip, call.attempt);
         let rule = self.context.rules.slots;
+        let taken = self.clip(index)?.slot().ok_or("an intent without a request")?;
+        let next = if self.batch.mode.is_by_slots() {
+            schedule::free_slot(&rule, &self.clips, index, rule.next(taken))
+        } else {
+            rule.next(taken)
+        };
         let Some(request) = self.clips[index as usize - 1].request.as_mut() else {
             return Err("an intent without a request".into());
         };
-        request.slot = rule.next(request.slot);
+        request.slot = next;
         let moved = request.clone();
         for write in &mut self.draft.attempts {
             if (write.clip, write.attempt) == (index, attempt) {
@@ -222,12 +243,15 @@ impl Run {
         let now = self.context.now();
         let batch = &self.batch;
         let draft = &self.draft;
+        // While there is something to do the batch is due, or nobody would go on after a death: a command may come long
+        // before the slot that a resting batch waits for.
+        let due = batch.wake_at.filter(|at| *at <= now);
         let wake_at = if draft.release {
             draft.wake_at
         } else {
-            Some(batch.wake_at.unwrap_or(now))
+            Some(due.unwrap_or(now))
         };
-        let wake_stays = !draft.release && batch.wake_at.is_some();
+        let wake_stays = !draft.release && due.is_some();
         Change {
             batch: batch.id.clone(),
             tenant: batch.tenant.clone(),
@@ -260,5 +284,27 @@ impl Run {
             events: draft.events.clone(),
             applied: draft.applied.clone(),
         }
+    }
+}
+
+/// One line per transition, while the disk is waited for: the next create call does not wait for the log.
+async fn tell(batch: &BatchId, moves: Vec<Move>) {
+    if moves.is_empty() {
+        return;
+    }
+    // The change is on its way into the database first.
+    tokio::task::yield_now().await;
+    for Move {
+        clip,
+        attempt,
+        from,
+        to,
+        code,
+    } in &moves
+    {
+        tracing::info!(
+            batch.id = %batch, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
+            "clip moved"
+        );
     }
 }

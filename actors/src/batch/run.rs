@@ -7,7 +7,10 @@ use std::sync::Arc;
 use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
 use tokio::task::JoinHandle;
 
-use super::{call, commit::Draft};
+use super::{
+    call,
+    commit::{Draft, Move},
+};
 use crate::{
     context::Context,
     events,
@@ -17,6 +20,7 @@ use crate::{
     model::{Batch, BatchStatus, Clip, ClipStatus, Command, Request, Timestamp, Totals},
     plan::{Act, Plan, View, plan},
     ports::{AttemptWrite, Snapshot},
+    schedule,
     work::{Call, CallKind, Work},
 };
 
@@ -109,17 +113,21 @@ impl Run {
         if clip.status == before {
             return Ok(());
         }
-        tracing::info!(
-            batch.id = %self.batch.id, clip.index = index, attempt = clip.attempt, from = %before, to = %clip.status,
-            code = clip.error.as_ref().map(|error| &*error.code), "clip moved"
-        );
+        self.draft.moves.push(Move {
+            clip: index,
+            attempt: clip.attempt,
+            from: before,
+            to: clip.status,
+            code: clip.error.as_ref().map(|error| error.code.clone()),
+        });
         let late = timed_out && clip.status == ClipStatus::Published;
         if clip.status != ClipStatus::Cancelled {
             self.draft
                 .events
                 .push(events::progress(&self.batch, clip, self.totals(), late, now));
         }
-        if self.batch.started_at.is_none() {
+        let begins = !self.batch.mode.is_by_slots() || self.batch.status == BatchStatus::Processing;
+        if self.batch.started_at.is_none() && begins {
             self.batch.started_at = Some(now);
         }
         Ok(())
@@ -208,7 +216,12 @@ impl Run {
             return Err(format!("clip {index} has no media to send").into());
         };
         let (_, media) = self.work.media.swap_remove(at);
-        let slot = self.context.rules.slots.slot(now);
+        let rule = self.context.rules.slots;
+        let slot = if self.batch.mode.is_by_slots() {
+            schedule::free_slot(&rule, &self.clips, index, rule.slot(now))
+        } else {
+            rule.slot(now)
+        };
         let request = Request {
             network: self.batch.network,
             media,

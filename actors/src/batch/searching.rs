@@ -15,10 +15,13 @@ use crate::{
     find::{self, Finding},
     lifecycle::ClipEvent,
     model::{BatchStatus, ClipStatus, PostId, PostRef, Timestamp, Trouble, code},
-    ports::{AttemptVerdict, AttemptWrite, Listing, Withdrawal},
+    ports::{AttemptVerdict, AttemptWrite, Listing, Reading, Withdrawal},
     schedule,
     work::Call,
 };
+
+/// How often a withdrawal that fails is tried: for about two minutes.
+const WITHDRAWALS: u32 = 7;
 
 impl Run {
     pub(super) async fn on_listed(&mut self, call: Call, result: Result<Listing, ProviderError>) -> Outcome {
@@ -166,8 +169,21 @@ impl Run {
         }
         match result {
             Ok(Withdrawal::Withdrawn) => {
+                self.work.withdraw_again = None;
                 self.record(call, self.context.now(), AttemptVerdict::Withdrawn, None);
-                self.apply(call.clip, ClipEvent::Withdrawn)
+                let event = match self.batch.status {
+                    BatchStatus::Cancelled => ClipEvent::Withdrawn,
+                    BatchStatus::Draft
+                    | BatchStatus::Scheduled
+                    | BatchStatus::Processing
+                    | BatchStatus::Paused
+                    | BatchStatus::Completed
+                    | BatchStatus::Failed => ClipEvent::TakenBack,
+                };
+                self.apply(call.clip, event)
+            }
+            Ok(Withdrawal::Refused(Reading::Missing)) if self.batch.mode.is_by_slots() => {
+                self.missed_before_its_slot(call)
             }
             Ok(Withdrawal::Refused(_)) => {
                 self.work.withdraw_refused.push((call.clip, call.attempt));
@@ -181,10 +197,38 @@ impl Run {
                 };
                 if !passing {
                     tracing::warn!(batch.id = %self.batch.id, clip.index = call.clip, %error, "withdrawal failed");
+                }
+                if !passing && !self.withdraw_later() {
                     self.work.withdraw_refused.push((call.clip, call.attempt));
                 }
                 Ok(())
             }
         }
+    }
+
+    /// A post that is to be withdrawn is not known. Just created, it may only not be visible yet; else somebody deleted or
+    /// moved it, or this daemon did and died before it could say so: the search decides.
+    fn missed_before_its_slot(&mut self, call: Call) -> Outcome {
+        let now = self.context.now();
+        let created = self.clip(call.clip)?.uploaded_at;
+        if created.is_some_and(|created| now < created + schedule::VISIBILITY) && self.withdraw_later() {
+            return Ok(());
+        }
+        self.work.watched = self.work.watched.filter(|(clip, _)| *clip != call.clip);
+        self.work.search = None;
+        let trouble = Trouble::new(
+            code::POST_VANISHED,
+            "the provider does not know the post: asking for it",
+        );
+        self.apply(call.clip, ClipEvent::Vanished(trouble))
+    }
+
+    /// Has a withdrawal from a batch ordered by slots tried again after a pause. False if that was done often enough.
+    fn withdraw_later(&mut self) -> bool {
+        let failures = self.work.withdraw_again.map_or(0, |(failures, _)| failures);
+        let again = self.batch.mode.is_by_slots() && failures < WITHDRAWALS;
+        self.work.withdraw_again =
+            again.then(|| (failures + 1, self.context.now() + schedule::probe_backoff(failures)));
+        again
     }
 }

@@ -33,7 +33,7 @@ impl Run {
 
     fn is_waiting_to_be_sent(&self, index: u32) -> Result<bool, ActorProcessingErr> {
         let clip = self.clip(index)?;
-        Ok(self.batch.status == BatchStatus::Processing
+        Ok(self.batch.status.is_at_work()
             && match clip.status {
                 ClipStatus::Pending | ClipStatus::Retrying | ClipStatus::Queued => true,
                 ClipStatus::Uploading => clip.request.is_none(),

@@ -30,6 +30,10 @@ impl Run {
                 self.draft.head = true;
                 Ok(())
             }
+            RowStep::Open => {
+                self.go_on(BatchStatus::Processing);
+                Ok(())
+            }
             RowStep::Settle(status, error) => {
                 self.settle(status, error);
                 Ok(())
@@ -48,7 +52,7 @@ impl Run {
 
     /// The same with the reason in the network's own words. A batch that waits for a person keeps its own reason.
     pub(super) fn park_because(&mut self, index: u32, trouble: Trouble) -> Result<(), ActorProcessingErr> {
-        if self.batch.status == BatchStatus::Processing {
+        if self.batch.status.is_at_work() {
             self.batch.error = Some(trouble.clone());
             self.draft.head = true;
         }

@@ -32,6 +32,7 @@ fn uncertain(post: Option<PostRef>) -> Clip {
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request: None,
         intent_at: Some(INTENT),
     }

@@ -39,6 +39,7 @@ pub(super) fn clip(status: ClipStatus, request: Option<Request>, error: Option<T
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request,
         intent_at: None,
     }
@@ -88,6 +89,7 @@ fn happenings() -> Vec<ClipEvent> {
         E::CannotTell(trouble()),
         E::Cancel,
         E::Withdrawn,
+        E::TakenBack,
         E::LateLook,
         E::Reopen(trouble()),
         E::PassOver,
@@ -147,6 +149,7 @@ fn every_status_leads_where_the_design_says_and_nowhere_else() {
             sent.clone(),
             None,
             &[
+                S::Pending,
                 S::Queued,
                 S::Retrying,
                 S::Uncertain,

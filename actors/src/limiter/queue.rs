@@ -34,10 +34,11 @@ impl Queue {
         self.0[priority as usize].len()
     }
 
-    /// The first who may go.
-    pub(super) fn next(&mut self, may_go: impl Fn(&Waiter) -> bool) -> Option<Waiter> {
-        self.0.iter_mut().find_map(|queue| {
-            let position = queue.iter().position(&may_go)?;
+    /// The first whose brand is open, of those at least as urgent as `least`. Who is not urgent enough is not looked at:
+    /// thousands may wait for their media.
+    pub(super) fn next(&mut self, least: Priority, open: impl Fn(&AccountId) -> bool) -> Option<Waiter> {
+        self.0[..=least as usize].iter_mut().find_map(|queue| {
+            let position = queue.iter().position(|waiter| open(&waiter.account))?;
             queue.remove(position)
         })
     }

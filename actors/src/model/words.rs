@@ -2,7 +2,6 @@
 //!
 //! The words are those of the user's documents and are kept in the database and the API.
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A text that is none of the words of a vocabulary.
@@ -15,10 +14,12 @@ pub struct UnknownWord {
     pub allowed: String,
 }
 
+/// A closed vocabulary: an enum, the list of its words, and text both ways.
+#[macro_export]
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ::serde::Serialize, ::serde::Deserialize)]
         pub enum $name { $($(#[$vdoc])* #[serde(rename = $word)] $variant,)* }
 
         impl $name {
@@ -32,12 +33,12 @@ macro_rules! words {
         }
 
         impl std::str::FromStr for $name {
-            type Err = UnknownWord;
+            type Err = $crate::model::UnknownWord;
 
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
                 match word {
                     $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord { word: word.into(), allowed: [$($word,)*].join(", ") }),
+                    _ => Err($crate::model::UnknownWord { word: word.into(), allowed: [$($word,)*].join(", ") }),
                 }
             }
         }
@@ -102,6 +103,10 @@ words! {
     PublishMode {
         /// One after the other, each as soon as the one before it is settled.
         Now = "now",
+        /// At slots that a person chose, handed over at once: the network publishes them while no daemon runs.
+        Scheduled = "scheduled",
+        /// The same at slots that were chosen by the account's best hours.
+        BestTime = "bestTime",
     }
     /// How long a confirmation is waited for; nothing else differs.
     Speed {
@@ -162,7 +167,25 @@ impl ClipStatus {
     }
 }
 
+impl PublishMode {
+    /// Whether slots give the order of the clips, and not their confirmations.
+    pub const fn is_by_slots(self) -> bool {
+        match self {
+            Self::Now => false,
+            Self::Scheduled | Self::BestTime => true,
+        }
+    }
+}
+
 impl BatchStatus {
+    /// Whether clips are sent.
+    pub const fn is_at_work(self) -> bool {
+        match self {
+            Self::Scheduled | Self::Processing => true,
+            Self::Draft | Self::Paused | Self::Completed | Self::Failed | Self::Cancelled => false,
+        }
+    }
+
     /// Whether nothing more happens by itself but late looks and clips in flight.
     pub const fn is_finished(self) -> bool {
         match self {

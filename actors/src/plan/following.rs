@@ -4,7 +4,7 @@
 //! [`super::plan`] calls it. Usually one clip is on its way; a person who reopens or adopts others makes them several. Then
 //! the poller watches the first that waits, and the publisher makes one call at a time.
 
-use super::{Act, Plan, RowStep, View};
+use super::{Act, Plan, RowStep, View, slots};
 use crate::{
     model::{BatchStatus, Clip, ClipStatus, Timestamp, Trouble, code},
     schedule::{LATE_LOOKS, WITHDRAW_MARGIN},
@@ -12,16 +12,21 @@ use crate::{
 
 /// A batch at work of which a clip is on its way.
 pub(super) fn on_their_way(view: &View<'_>) -> Plan {
-    let asked_about = |clip: &Clip| matches!(clip.status, ClipStatus::WaitingConfirmation | ClipStatus::Uncertain);
-    if let Some(refused) = view.parked.filter(|_| !says_refused(view.batch.error.as_ref()))
-        && view.clips.iter().any(asked_about)
-    {
-        return Plan::row(RowStep::NoteRefusal(refused));
+    if let Some(plan) = cannot_ask(view) {
+        return plan;
     }
     let mut plan = Plan::default();
     follow(view, &mut plan);
     ahead(view, &mut plan);
     plan
+}
+
+/// The account of a clip that is to be asked about is refused, and the batch does not say so yet.
+pub(super) fn cannot_ask(view: &View<'_>) -> Option<Plan> {
+    let asked_about = |clip: &Clip| matches!(clip.status, ClipStatus::WaitingConfirmation | ClipStatus::Uncertain);
+    let refused = view.parked.filter(|_| !says_refused(view.batch.error.as_ref()))?;
+    let waits = view.clips.iter().any(asked_about);
+    waits.then(|| Plan::row(RowStep::NoteRefusal(refused)))
 }
 
 /// A batch that starts nothing any more.
@@ -34,6 +39,9 @@ pub(super) fn winding_down(view: &View<'_>) -> Plan {
         return Plan::row(RowStep::EndCancelled);
     }
     follow(view, &mut plan);
+    if !plan.rest && view.batch.mode.is_by_slots() {
+        slots::rest_until_a_slot(view, &mut plan);
+    }
     plan
 }
 
@@ -42,15 +50,21 @@ fn says_refused(error: Option<&Trouble>) -> bool {
 }
 
 /// Clips that may be on their way are followed to their ends, whatever became of their batch.
-fn follow(view: &View<'_>, plan: &mut Plan) {
+pub(super) fn follow(view: &View<'_>, plan: &mut Plan) {
     let work = view.work;
     let with = |status| view.clips.iter().filter(move |clip| clip.status == status);
     let mut idle = work.call.is_none();
     if let Some(clip) = with(ClipStatus::WaitingConfirmation).find(|clip| idle && is_to_be_withdrawn(view, clip)) {
-        plan.acts.push(Act::Withdraw(clip.index));
-        idle = false;
+        match work.withdraw_again.filter(|(_, again)| *again > view.now) {
+            Some((_, again)) => plan.wake_by(Some(again)),
+            None => {
+                plan.acts.push(Act::Withdraw(clip.index));
+                idle = false;
+            }
+        }
     }
-    if let Some(clip) = with(ClipStatus::WaitingConfirmation).next()
+    if let Some(clip) = with(ClipStatus::WaitingConfirmation).min_by_key(|clip| (clip.slot(), clip.index))
+        && !slots::is_far(view, clip)
         && work.watched != Some((clip.index, clip.attempt))
     {
         plan.acts.push(Act::Watch(clip.index));
@@ -70,14 +84,23 @@ fn follow(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
-fn is_to_be_withdrawn(view: &View<'_>, clip: &Clip) -> bool {
-    view.batch.status == BatchStatus::Cancelled
+/// A cancelled batch withdraws what it can; one that is ordered by slots also when it stops for another reason, because
+/// the network would go on without it.
+pub(super) fn is_to_be_withdrawn(view: &View<'_>, clip: &Clip) -> bool {
+    let by_slots = view.batch.mode.is_by_slots();
+    let wanted = match view.batch.status {
+        BatchStatus::Cancelled => true,
+        BatchStatus::Paused | BatchStatus::Failed => by_slots,
+        BatchStatus::Scheduled | BatchStatus::Processing => by_slots && slots::stops(view).is_some(),
+        BatchStatus::Draft | BatchStatus::Completed => false,
+    };
+    wanted
         && !view.work.withdraw_refused.contains(&(clip.index, clip.attempt))
         && clip.slot().is_some_and(|slot| view.now + WITHDRAW_MARGIN <= slot)
 }
 
 /// Media of the clip that is sent next is made ready while others are on their way.
-fn ahead(view: &View<'_>, plan: &mut Plan) {
+pub(super) fn ahead(view: &View<'_>, plan: &mut Plan) {
     let Some(next) = view.clips.iter().find(|clip| clip.status == ClipStatus::Pending) else {
         return;
     };

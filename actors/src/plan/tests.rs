@@ -9,10 +9,10 @@ use crate::{
     work::{Call, CallKind},
 };
 
-const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp::from_millis(1_900_000_000_000);
 const FAR: Duration = Duration::from_secs(60);
 
-fn batch(status: BatchStatus, on_failure: OnFailure) -> Batch {
+pub(super) fn batch(status: BatchStatus, on_failure: OnFailure) -> Batch {
     Batch {
         id: "b".into(),
         tenant: "stories".into(),
@@ -66,6 +66,7 @@ fn clip(index: u32, status: ClipStatus) -> Clip {
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request: sent.then(|| Request {
             network: Network::Facebook,
             media: format!("https://m/{index}").into(),
@@ -76,7 +77,7 @@ fn clip(index: u32, status: ClipStatus) -> Clip {
     }
 }
 
-fn clips(statuses: &[ClipStatus]) -> Vec<Clip> {
+pub(super) fn clips(statuses: &[ClipStatus]) -> Vec<Clip> {
     statuses
         .iter()
         .zip(1..)
@@ -84,7 +85,7 @@ fn clips(statuses: &[ClipStatus]) -> Vec<Clip> {
         .collect()
 }
 
-fn planned(batch: &Batch, clips: &[Clip], work: &Work) -> Plan {
+pub(super) fn planned(batch: &Batch, clips: &[Clip], work: &Work) -> Plan {
     plan(&View {
         batch,
         clips,
@@ -104,7 +105,12 @@ fn settled(plan: Plan) -> Option<(BatchStatus, Option<String>)> {
     match plan.row {
         Some(RowStep::Settle(status, error)) => Some((status, error.map(|error| error.code.to_string()))),
         Some(
-            RowStep::Doubt(_) | RowStep::Begin(_) | RowStep::Park(..) | RowStep::NoteRefusal(_) | RowStep::EndCancelled,
+            RowStep::Doubt(_)
+            | RowStep::Begin(_)
+            | RowStep::Park(..)
+            | RowStep::NoteRefusal(_)
+            | RowStep::Open
+            | RowStep::EndCancelled,
         )
         | None => None,
     }

@@ -1,5 +1,7 @@
 //! What tests put into the in-memory store and read back from its ledger.
 
+use std::time::Duration;
+
 use crate::{
     model::{Clip, ClipStatus, OnFailure, Speed},
     ports::AttemptWrite,
@@ -15,6 +17,8 @@ pub struct NewBatch {
     pub speed: Speed,
     pub on_failure: OnFailure,
     pub max_retries: u32,
+    /// How far ahead the first slot lies and how far apart they are; `None`: mode `now`.
+    pub scheduled: Option<(Duration, Duration)>,
 }
 
 impl NewBatch {
@@ -30,6 +34,7 @@ impl NewBatch {
             speed: Speed::Fast,
             on_failure: OnFailure::Skip,
             max_retries: 2,
+            scheduled: None,
         }
     }
 }
@@ -44,7 +49,7 @@ pub struct AttemptRow {
 }
 
 /// A clip as the HTTP route writes it.
-pub(super) fn fresh_clip(index: u32, url: &str) -> Clip {
+pub fn fresh_clip(index: u32, url: &str) -> Clip {
     Clip {
         index,
         id: format!("clip_{index}").into(),
@@ -62,6 +67,7 @@ pub(super) fn fresh_clip(index: u32, url: &str) -> Clip {
         timed_out_at: None,
         late_looks: 0,
         ruling: None,
+        planned_for: None,
         request: None,
         intent_at: None,
     }

@@ -25,7 +25,7 @@ use crate::{
         Timestamp, Totals,
     },
     ports::Change,
-    schedule::SlotRule,
+    schedule::{SlotRule, planned_slots},
 };
 
 struct Row {
@@ -111,11 +111,19 @@ impl MemoryStore {
 
     pub(super) fn insert(&self, new: NewBatch, now: Timestamp) -> BatchId {
         let id = BatchId::from(new.id);
+        let wanted = new
+            .scheduled
+            .into_iter()
+            .flat_map(|(ahead, apart)| (0..new.urls.len() as u32).map(move |before| now + ahead + apart * before));
+        let slots = planned_slots(&self.slots, wanted, now);
         let clips = new
             .urls
             .iter()
             .zip(1..)
-            .map(|(url, index)| fresh_clip(index, url))
+            .map(|(url, index)| Clip {
+                planned_for: slots.get(index as usize - 1).copied(),
+                ..fresh_clip(index, url)
+            })
             .collect();
         let batch = Batch {
             id: id.clone(),
@@ -123,11 +131,13 @@ impl MemoryStore {
             user: "u1".into(),
             account: new.account.into(),
             network: Network::Facebook,
-            mode: PublishMode::Now,
+            mode: new.scheduled.map_or(PublishMode::Now, |_| PublishMode::Scheduled),
             speed: new.speed,
             on_failure: new.on_failure,
             max_retries: new.max_retries,
-            status: BatchStatus::Processing,
+            status: new
+                .scheduled
+                .map_or(BatchStatus::Processing, |_| BatchStatus::Scheduled),
             error: None,
             restarts: 0,
             epoch: 0,

@@ -15,6 +15,7 @@ mod reopen;
 mod resolve;
 mod retries;
 mod retry;
+mod scheduled;
 mod simulation;
 mod uncertain;
 

@@ -68,6 +68,7 @@ fn read_one(errors: &mut Errors, n: usize, post: &Value) -> Option<(usize, NewCl
         url: with_small_scheme(url.unwrap_or_default()),
         title: title.map(str::to_owned),
         text: text.unwrap_or_default().to_owned(),
+        planned_for: None,
     };
     Some((n, clip))
 }

@@ -2,16 +2,18 @@
 //!
 //! Pure: the same body always gives the same request or the same problem, and nothing is written here.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
-use storyclip_actors::model::{AccountId, Network, OnFailure, Speed, UserId};
+use storyclip_actors::model::{AccountId, Network, OnFailure, Speed, Timestamp, UserId};
 
-use super::posts;
+use super::{
+    posts,
+    schedule::{self, Schedule},
+};
 use crate::{
     http::{
         fields::{Errors, Object},
         limits,
-        problem::Problem,
+        problem::{FieldError, Problem},
     },
     store::NewClip,
 };
@@ -19,14 +21,17 @@ use crate::{
 /// Retries of a clip when the request does not say.
 const MAX_RETRIES: u32 = 2;
 
-/// What a client asks to be published; mode is always `now`.
+/// What a client asks to be published.
 #[derive(Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the fields of the body")]
 pub struct PublishRequest {
     pub job_id: Option<String>,
     pub user: UserId,
     pub clips: Vec<NewClip>,
+    pub schedule: Schedule,
     pub settings: Settings,
+    /// What had to be chosen, and what is not used.
+    pub warnings: Vec<FieldError>,
 }
 
 /// The `settings` of the body with defaults filled in.
@@ -42,24 +47,27 @@ pub struct Settings {
 }
 
 impl PublishRequest {
-    /// Reads the body.
+    /// Reads the body at this instant.
     ///
     /// # Errors
-    /// 400 with every wrong field, or 422 `MODE_NOT_AVAILABLE`.
-    pub fn read(body: &Map<String, Value>) -> Result<Self, Problem> {
+    /// 400 with every wrong field.
+    pub fn read(body: &Map<String, Value>, now: Timestamp) -> Result<Self, Problem> {
+        let mut warnings = Vec::new();
         let mut errors = Errors::default();
         let body = Object::new("", body);
         let clips = posts::read(&mut errors, &body);
         let settings = read_settings(&mut errors, &body);
         let user = read_user(&mut errors, &body);
         let job_id = body.checked(&mut errors, "INVALID_JOB_ID", "jobId", limits::name);
-        read_schedule(&mut errors, &body);
+        let schedule = schedule::read(&mut errors, &mut warnings, &body, now);
         errors.finish()?;
         Ok(Self {
             job_id: job_id.map(str::to_owned),
             user,
             clips,
+            schedule,
             settings,
+            warnings,
         })
     }
 }
@@ -144,39 +152,4 @@ fn read_retries(errors: &mut Errors, settings: &Object<'_>) -> Option<u32> {
         errors.add("INVALID_MAX_RETRIES", settings.name("maxRetries"), message);
     }
     retries.and_then(|retries| u32::try_from(retries).ok())
-}
-
-/// Only `now` is published by this version; whoever asks for another time must not get `now` instead.
-fn read_schedule(errors: &mut Errors, body: &Object<'_>) {
-    let Ok(Some(schedule)) = body.object(errors, "INVALID_SCHEDULE", "schedule") else {
-        return;
-    };
-    for field in ["scheduledAt", "timezone"] {
-        schedule.checked(errors, "INVALID_SCHEDULE", field, limits::name);
-    }
-    match (
-        schedule.text(errors, "INVALID_SCHEDULE", "mode"),
-        schedule.value("mode"),
-    ) {
-        (Some("now"), _) => {}
-        (Some("scheduled" | "bestTime"), _) => errors.add_as(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "MODE_NOT_AVAILABLE",
-            "schedule.mode",
-            "must be now: this version publishes at once and keeps no schedule",
-        ),
-        (Some(_), _) => errors.add(
-            "INVALID_SCHEDULE",
-            "schedule.mode",
-            "must be now, scheduled or bestTime",
-        ),
-        (None, None) if schedule.value("scheduledAt").is_some() => {
-            errors.add(
-                "INVALID_SCHEDULE",
-                "schedule.mode",
-                "is missing beside schedule.scheduledAt",
-            );
-        }
-        (None, _) => {}
-    }
 }

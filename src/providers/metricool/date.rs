@@ -17,6 +17,14 @@ pub(super) fn wall_clock(instant: Timestamp) -> String {
         .to_owned()
 }
 
+/// The wall clock of an instant in a zone, in whole seconds.
+pub(super) fn wall_clock_in(instant: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_millisecond(instant.as_millis()) {
+        Ok(instant) => format!("{:.0}", zone.to_datetime(instant)),
+        Err(_) => wall_clock(instant),
+    }
+}
+
 /// An instant as the provider writes it.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]

@@ -6,7 +6,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
-    server::{ACCOUNTS, START, Server, Setup, problem, read},
+    server::{START, Server, Setup, problem, read},
     sse::Sse,
 };
 
@@ -14,16 +14,13 @@ const PATH: &str = "/api/keys";
 const ROOT: &str = "sk_root_1";
 const ACTIVE: &str = "/api/metricool/batches/active?userId=u1";
 
-const SETUP: Setup = Setup {
-    keys: "stories:sk_full_1:publish+read,stories:sk_root_1:admin,other:sk_else_1:admin,ops:sk_both_1:admin+metrics,\
+fn setup() -> Setup {
+    Setup {
+        keys: "stories:sk_full_1:publish+read,stories:sk_root_1:admin,other:sk_else_1:admin,ops:sk_both_1:admin+metrics,\
            ops:sk_scrape_1:metrics",
-    accounts: ACCOUNTS,
-    ring: 32,
-    configured: true,
-    cors: "",
-    per_minute: 0,
-    head_within: std::time::Duration::from_secs(60),
-};
+        ..Setup::default()
+    }
+}
 
 async fn send(server: &Server, method: Method, path: &str, key: &str, body: Option<Value>) -> Response {
     let request = server.bare(method, path).bearer_auth(key);
@@ -59,7 +56,7 @@ async fn status_of(server: &Server, key: &str) -> StatusCode {
 
 #[tokio::test]
 async fn a_key_is_shown_once_and_works_at_once_also_after_a_restart() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let body = json!({"name": "backend", "scopes": ["read", "publish", "read"]});
     let response = send(&server, Method::POST, PATH, ROOT, Some(body)).await;
     let (status, told) = read(response).await;
@@ -98,13 +95,13 @@ async fn a_key_is_shown_once_and_works_at_once_also_after_a_restart() {
         "only its hash is kept"
     );
 
-    let server = server.restart(SETUP).await;
+    let server = server.restart(setup()).await;
     assert_eq!(status_of(&server, &secret).await, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn a_revoked_key_works_no_more_and_what_it_watched_ends() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let (id, secret) = made(&server, ROOT, &["read"]).await;
     let events = Sse::open(
         server
@@ -133,7 +130,7 @@ async fn a_revoked_key_works_no_more_and_what_it_watched_ends() {
         "repeating changes nothing"
     );
     assert_eq!(listed(&server, ROOT).await["keys"][0]["revokedAt"], first["revokedAt"]);
-    let server = server.restart(SETUP).await;
+    let server = server.restart(setup()).await;
     let refused = send(&server, Method::GET, ACTIVE, &secret, None).await;
     problem(refused, 401, "INVALID_API_KEY").await;
 
@@ -145,7 +142,7 @@ async fn a_revoked_key_works_no_more_and_what_it_watched_ends() {
 
 #[tokio::test]
 async fn a_tenant_has_only_its_own_keys() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let (id, secret) = made(&server, ROOT, &["read"]).await;
     let theirs = listed(&server, "sk_else_1").await;
     assert_eq!(theirs["count"], 0);
@@ -171,7 +168,7 @@ async fn a_tenant_has_only_its_own_keys() {
 
 #[tokio::test]
 async fn every_route_of_keys_asks_for_an_admin() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let (id, _) = made(&server, ROOT, &["read"]).await;
     let body = json!({"scopes": ["read"]});
     for (method, path) in [
@@ -201,7 +198,7 @@ async fn every_route_of_keys_asks_for_an_admin() {
 
 #[tokio::test]
 async fn a_body_that_makes_no_sense_names_its_fields_and_makes_no_key() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     for (body, code, field) in [
         (json!({}), "MISSING_SCOPES", "scopes"),
         (json!({"scopes": null}), "MISSING_SCOPES", "scopes"),
@@ -223,7 +220,7 @@ async fn a_body_that_makes_no_sense_names_its_fields_and_makes_no_key() {
 
 #[tokio::test]
 async fn a_request_that_is_sent_twice_makes_one_key_and_shows_it_once() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let body = json!({"scopes": ["read"]});
     let send = async |body: &Value| {
         let request = server.bare(Method::POST, PATH).bearer_auth(ROOT).json(body);
@@ -241,7 +238,7 @@ async fn a_request_that_is_sent_twice_makes_one_key_and_shows_it_once() {
 
 #[tokio::test]
 async fn keys_are_listed_page_by_page() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     for _ in 0..5 {
         made(&server, ROOT, &["read"]).await;
     }
@@ -266,7 +263,7 @@ async fn keys_are_listed_page_by_page() {
 
 #[tokio::test]
 async fn without_a_database_keys_work_and_none_is_made_or_revoked() {
-    let server = Server::start_with(SETUP).await;
+    let server = Server::start_with(setup()).await;
     let (id, secret) = made(&server, ROOT, &["read"]).await;
     server.store.close().await;
     let body = json!({"scopes": ["read"]});

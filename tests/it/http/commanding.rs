@@ -117,7 +117,7 @@ const ACTIONS: [(&str, &str, Wish, [BatchStatus; 4]); 2] = [
         "BATCH_NOT_RESUMABLE",
         Wish::Resume,
         [
-            BatchStatus::Scheduled,
+            BatchStatus::Draft,
             BatchStatus::Completed,
             BatchStatus::Failed,
             BatchStatus::Cancelled,
@@ -254,7 +254,7 @@ async fn a_list_of_clips_that_makes_no_sense_names_its_fields_and_stores_nothing
     problem(send("application/json", "[1]").await.unwrap(), 400, "INVALID_BODY").await;
     problem(send("application/json", "{").await.unwrap(), 400, "MALFORMED_JSON").await;
     problem(send("text/plain", "1").await.unwrap(), 415, "UNSUPPORTED_MEDIA_TYPE").await;
-    for status in [BatchStatus::Draft, BatchStatus::Scheduled, BatchStatus::Cancelled] {
+    for status in [BatchStatus::Draft, BatchStatus::Cancelled] {
         let id = batch_that_is(&server, status).await;
         let path = format!("/api/metricool/batch/{id}/retry-failed");
         let told = problem(server.post(&path).send().await.unwrap(), 409, "BATCH_NOT_RETRYABLE").await;

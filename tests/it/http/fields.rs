@@ -229,14 +229,6 @@ async fn every_wrong_field_is_named_and_nothing_is_written() {
         assert_eq!(told["errors"][0]["field"], field, "{what}: {told}");
         assert_eq!(told["errors"].as_array().unwrap().len(), 1, "{what}: {told}");
     }
-    for mode in ["scheduled", "bestTime"] {
-        let body = with(
-            "/schedule",
-            Some(json!({"mode": mode, "scheduledAt": "2026-12-01T18:00:00+01:00"})),
-        );
-        let told = problem(server.publish(&body).send().await.unwrap(), 422, "MODE_NOT_AVAILABLE").await;
-        assert_eq!(told["errors"][0]["field"], "schedule.mode");
-    }
     assert_eq!(server.rows().await, [0; 6]);
     assert!(server.notes.created.lock().unwrap().is_empty());
 }
@@ -244,7 +236,7 @@ async fn every_wrong_field_is_named_and_nothing_is_written() {
 #[tokio::test]
 async fn all_errors_are_told_at_once() {
     let server = Server::start().await;
-    let body = json!({"posts": [{"url": "x"}, {}], "settings": {"network": 1}, "schedule": {"mode": "bestTime"}});
+    let body = json!({"posts": [{"url": "x"}, {}], "settings": {"network": 1}, "schedule": {"mode": "scheduled"}});
     let told = problem(server.publish(&body).send().await.unwrap(), 400, "INVALID_POST_URL").await;
     let fields: Vec<&str> = told["errors"]
         .as_array()
@@ -258,7 +250,7 @@ async fn all_errors_are_told_at_once() {
         "settings.accountId",
         "settings.network",
         "userId",
-        "schedule.mode",
+        "schedule.scheduledAt",
     ];
     assert_eq!(fields, expected);
     problem(server.publish(&json!({})).send().await.unwrap(), 400, "MISSING_POSTS").await;

@@ -64,7 +64,7 @@ impl Runner {
                     network: self.batch.network,
                     media: clip.url.clone(),
                     text: "".into(),
-                    slot: START_AT,
+                    slot: clip.planned_for.unwrap_or(START_AT),
                 });
                 clip.intent_at = Some(START_AT);
                 clip.uploaded_at = Some(START_AT);

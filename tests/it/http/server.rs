@@ -1,6 +1,7 @@
 //! The router on a free port, over a store on a temporary SQLite file, with a control that only takes notes.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -10,21 +11,22 @@ use std::{
 };
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
     http::{
-        AppState, BrandSource, Brands, Control, CorsOrigins, Keys, RateLimit, Readiness, Rules, TenantAccounts, router,
-        serve,
+        Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, RateLimit, Readiness, Rules,
+        TenantAccounts, router, serve,
     },
-    providers::metricool::Brand,
+    providers::{BestHours, metricool::Brand},
     store::{Options, Store},
     stream::Hub,
 };
 use storyclip_actors::{
     error::ProviderError,
-    model::{BatchId, BatchStatus, Timestamp},
+    model::{AccountId, BatchId, BatchStatus, Network as NetworkName, Timestamp},
     ports::Clock,
 };
 
@@ -42,6 +44,8 @@ pub struct Setup {
     pub cors: &'static str,
     pub per_minute: u32,
     pub head_within: Duration,
+    pub private_addresses: bool,
+    pub push_key: Option<&'static str>,
 }
 
 impl Default for Setup {
@@ -54,6 +58,8 @@ impl Default for Setup {
             cors: "",
             per_minute: 0,
             head_within: Duration::from_secs(60),
+            private_addresses: false,
+            push_key: None,
         }
     }
 }
@@ -63,6 +69,7 @@ pub struct Server {
     pub store: Store,
     pub hub: Arc<Hub>,
     pub notes: Arc<Notes>,
+    pub network: Arc<Network>,
     pub clock: Arc<SetClock>,
     pub client: Client,
     dir: Arc<Dir>,
@@ -106,6 +113,50 @@ impl BrandSource for Notes {
         self.brands_asked.fetch_add(1, Ordering::Relaxed);
         tokio::task::yield_now().await;
         self.brands.lock().unwrap().clone().expect("Metricool's answer is set")
+    }
+}
+
+/// What is asked before a batch exists, answered as told; everything is well unless something else is said.
+pub struct Network {
+    pub connected: Mutex<Result<bool, ProviderError>>,
+    pub media: Mutex<HashMap<String, ProviderError>>,
+    pub hours: Mutex<Result<BestHours, ProviderError>>,
+    /// The URLs asked about, and the zones of best hours.
+    pub asked: Mutex<Vec<String>>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            connected: Mutex::new(Ok(true)),
+            media: Mutex::default(),
+            hours: Mutex::new(Ok(BestHours::default())),
+            asked: Mutex::default(),
+        }
+    }
+}
+
+#[async_trait]
+impl Ahead for Network {
+    async fn is_connected(&self, _: &AccountId, _: NetworkName) -> Result<bool, ProviderError> {
+        self.connected.lock().unwrap().clone()
+    }
+
+    async fn media(&self, _: &AccountId, url: &str) -> Result<(), ProviderError> {
+        self.asked.lock().unwrap().push(url.to_owned());
+        self.media.lock().unwrap().get(url).cloned().map_or(Ok(()), Err)
+    }
+
+    async fn best_hours(
+        &self,
+        _: &AccountId,
+        _: NetworkName,
+        _: Timestamp,
+        zone: &TimeZone,
+    ) -> Result<BestHours, ProviderError> {
+        let zone = zone.iana_name().unwrap_or("UTC").to_owned();
+        self.asked.lock().unwrap().push(zone);
+        self.hours.lock().unwrap().clone()
     }
 }
 
@@ -186,6 +237,7 @@ impl Server {
         keys.change().await.reload(&store).await.unwrap();
         let notes = Arc::new(Notes::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
+        let network = Arc::new(Network::default());
         let app = router(AppState {
             store: store.clone(),
             hub: hub.clone(),
@@ -197,8 +249,14 @@ impl Server {
             control: notes.clone(),
             clock: clock.clone(),
             rules: Rules::default(),
+            ahead: network.clone(),
             ready: notes.clone(),
             metricool_configured: setup.configured,
+            notices: Notices {
+                private_addresses: setup.private_addresses,
+                push_key: setup.push_key.map(Arc::from),
+                ..Notices::default()
+            },
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -208,6 +266,7 @@ impl Server {
             store,
             hub,
             notes,
+            network,
             clock,
             client: Client::new(),
             dir,

@@ -228,6 +228,7 @@ pub fn batch(id: &str, clips: usize) -> NewBatch {
                 url: format!("https://cdn.example/{id}/{n}.mp4"),
                 title: None,
                 text: String::new(),
+                planned_for: None,
             })
             .collect(),
         events: Vec::new(),

@@ -22,6 +22,7 @@ pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
             url: format!("https://cdn.example/{n}?{HOSTILE}"),
             title: None,
             text: String::new(),
+            planned_for: None,
         })
         .collect();
     bench.store.create_batch(new).await.unwrap();

@@ -8,7 +8,7 @@ mod rolling;
 
 use std::time::Duration;
 
-use self::rolling::{batches, habits, happenings, is_storm, network_faults, skews, spells, store_faults};
+use self::rolling::{batches, give_slots, habits, happenings, is_storm, network_faults, skews, spells, store_faults};
 use super::dice::Dice;
 use crate::{context::Rules, model::AccountId, schedule::SlotRule, testing::NewBatch};
 
@@ -167,7 +167,8 @@ impl Scenario {
             max_batches: dice.pick(&[1, 2, 100, 100, 100]),
             ..Rules::default()
         };
-        let batches = batches(dice);
+        let mut batches = batches(dice);
+        give_slots(&mut Dice::new(!seed), &mut batches);
         let nodes = dice.pick(&[1, 2, 2]);
         let calm_after = dice.millis(20_000, if granularity == 0 { 150_000 } else { 400_000 });
         let happenings = happenings(dice, batches.len(), nodes, calm_after);

@@ -63,6 +63,9 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
     };
     stage.record().intents.insert(intent, change.epoch);
     let who = format!("{}#{index}.{attempt}", change.batch);
+    if after.batch.mode.is_by_slots() {
+        return an_intent_at_a_slot_is_durable(stage, change, index, &who, after);
+    }
     if change.head.status != BatchStatus::Processing {
         stage.violate(
             "only a batch that is processing sends",
@@ -96,6 +99,45 @@ fn an_intent_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, attempt
                 "clips go in order",
                 format!("{who} while clip {} is {}", clip.index, clip.status),
             );
+        }
+    }
+}
+
+/// The same where slots give the order: clips are handed over in it, one at a time, each for a slot of its own after those
+/// of the clips before it, and none of a batch that stops.
+fn an_intent_at_a_slot_is_durable(stage: &Arc<Stage>, change: &Change, index: u32, who: &str, after: &RowView) {
+    if !change.head.status.is_at_work() {
+        let what = format!("{who}: {}", change.head.status);
+        stage.violate("only a batch that is at work sends", what);
+    }
+    let rule = &stage.scenario.rules.slots;
+    let slot = after.clips[index as usize - 1].slot();
+    for clip in after.clips.iter().filter(|clip| clip.index != index) {
+        let with = || {
+            format!(
+                "{who} for {slot:?} while clip {} is {} for {:?}",
+                clip.index,
+                clip.status,
+                clip.slot()
+            )
+        };
+        let (before, stops) = (clip.index < index, after.batch.on_failure != OnFailure::Skip);
+        let wrong = match clip.status {
+            ClipStatus::Pending | ClipStatus::Queued | ClipStatus::Retrying => before,
+            ClipStatus::Uploading => before || clip.request.is_some(),
+            ClipStatus::Uncertain => before,
+            ClipStatus::Failed => stops && clip.ruling != Some(Ruling::PassOver),
+            ClipStatus::Held => stops,
+            ClipStatus::WaitingConfirmation | ClipStatus::Published | ClipStatus::Cancelled => false,
+        };
+        if wrong {
+            stage.violate("clips are handed over in order", with());
+        }
+        let (Some(slot), Some(other)) = (slot, clip.slot()) else {
+            continue;
+        };
+        if rule.same(slot, other) || (before && slot < other) {
+            stage.violate("slots give the order", with());
         }
     }
 }

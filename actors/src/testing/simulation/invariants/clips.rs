@@ -66,6 +66,9 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
         ClipStatus::Failed | ClipStatus::Retrying | ClipStatus::Queued => {
             given_up_although_it_may_be_live(stage, &ledger, after, row)
         }
+        ClipStatus::Pending if before.status == ClipStatus::WaitingConfirmation => {
+            given_up_although_it_may_be_live(stage, &ledger, after, row)
+        }
         ClipStatus::Pending | ClipStatus::Uploading | ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => None,
     };
     drop(ledger);

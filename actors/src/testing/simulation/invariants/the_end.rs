@@ -170,9 +170,11 @@ fn could_not_be_seen_going_live(ledger: &Ledger, post: &Post, clip: &Clip) -> bo
 }
 
 /// Each time that a person asks for another try, the batch's retries are there anew. What a lost connection made fail is
-/// none of them.
+/// none of them, nor is what was withdrawn because its batch stopped.
 fn sent_too_often(ledger: &Ledger, clip: &Clip, row: &RowView, asked: u32) -> Option<String> {
+    let by_slots = row.batch.mode.is_by_slots();
     let counts = |post: &&Post| match &post.fate {
+        _ if by_slots && post.gone_at.is_some() => false,
         Fate::Fails(_, failure) => failure.kind != FailureKind::Connection,
         Fate::GoesLive(_) | Fate::Stuck => true,
     };

@@ -57,6 +57,17 @@ pub(super) fn batches(dice: &mut Dice) -> Vec<NewBatch> {
     batches
 }
 
+/// In some runs some batches are ordered by slots. By dice of their own, so that the other histories stay as they were.
+pub(super) fn give_slots(dice: &mut Dice, batches: &mut [NewBatch]) {
+    if !dice.chance(350) {
+        return;
+    }
+    for batch in batches {
+        let (ahead, apart) = (dice.mostly_short(20 * 60), dice.pick(&[1, 20, 60, 60, 90, 600]));
+        batch.scheduled = dice.chance(700).then_some((ahead, Duration::from_secs(apart)));
+    }
+}
+
 pub(super) fn store_faults(dice: &mut Dice, storm: bool) -> StoreFaults {
     StoreFaults {
         slow: sometimes(dice, storm, 250, 60),

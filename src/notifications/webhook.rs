@@ -1,0 +1,146 @@
+//! A webhook of Standard Webhooks 1.0: a signed POST, to an endpoint or to a batch's own URL.
+//!
+//! The courier calls it. A redirect is not followed and no proxy is asked: either would reach an address that was not
+//! looked at.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reqwest::{Client, RequestBuilder, Response, header};
+use ring::hmac;
+use secrecy::{ExposeSecret, SecretString};
+use storyclip_actors::model::Timestamp;
+
+use super::{
+    address::{self, PublicOnly},
+    retry::Answer,
+};
+
+/// How a secret begins.
+const PREFIX: &str = "whsec_";
+
+/// How long an unused connection is kept.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A new signing secret: 32 random bytes.
+pub fn new_secret() -> SecretString {
+    let bytes: [u8; 32] = rand::random();
+    SecretString::from(format!("{PREFIX}{}", STANDARD.encode(bytes)))
+}
+
+/// The client for addresses that strangers name.
+///
+/// # Errors
+/// When the TLS library cannot be set up.
+pub fn client(timeout: Duration, private_addresses: bool) -> Result<Client, reqwest::Error> {
+    let _already_installed = rustls::crypto::ring::default_provider().install_default();
+    let builder = || {
+        let builder = Client::builder()
+            .user_agent(concat!("storyclip/", env!("CARGO_PKG_VERSION")))
+            .timeout(timeout)
+            .pool_idle_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy();
+        if private_addresses {
+            builder
+        } else {
+            builder.dns_resolver(PublicOnly)
+        }
+    };
+    builder().build().or_else(|error| {
+        tracing::warn!(%error, "no system certificates, https will be refused");
+        builder().tls_certs_only([]).build()
+    })
+}
+
+/// The request to this URL, if it may be called.
+///
+/// # Errors
+/// Says why not.
+pub fn post(client: &Client, url: &str, private_addresses: bool) -> Result<RequestBuilder, String> {
+    let url = reqwest::Url::parse(url).map_err(|error| format!("the URL cannot be used: {error}"))?;
+    if !private_addresses && !address::allowed(&url) {
+        return Err(address::NOT_PUBLIC.into());
+    }
+    Ok(client.post(url))
+}
+
+/// The headers and the body of a message. Without a secret it is not signed.
+pub fn signed(
+    request: RequestBuilder,
+    id: &str,
+    at: Timestamp,
+    body: &str,
+    secret: Option<&SecretString>,
+) -> RequestBuilder {
+    let seconds = at.as_millis() / 1_000;
+    let request = request
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("webhook-id", id)
+        .header("webhook-timestamp", seconds);
+    let request = match secret.and_then(|secret| signature(secret, id, seconds, body)) {
+        Some(signature) => request.header("webhook-signature", signature),
+        None => request,
+    };
+    request.body(body.to_owned())
+}
+
+fn signature(secret: &SecretString, id: &str, seconds: i64, body: &str) -> Option<String> {
+    let secret = secret.expose_secret();
+    let bytes = STANDARD.decode(secret.strip_prefix(PREFIX).unwrap_or(secret)).ok()?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &bytes);
+    let tag = hmac::sign(&key, format!("{id}.{seconds}.{body}").as_bytes());
+    Some(format!("v1,{}", STANDARD.encode(tag)))
+}
+
+/// Sends it. What the answer says beyond its status is not read.
+pub async fn send(request: RequestBuilder) -> Answer {
+    match request.send().await {
+        Ok(response) => Answer::Status(response.status().as_u16(), retry_after(&response)),
+        Err(error) => Answer::Nothing(reason(error)),
+    }
+}
+
+/// Seconds; a date is taken as not said.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// The innermost reason, without the URL: it may hold a secret.
+fn reason(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".into();
+    }
+    let error = error.without_url();
+    let mut innermost: &dyn std::error::Error = &error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_signature_is_that_of_the_reference_implementation() {
+        let secret = new_secret();
+        let reference = standardwebhooks::Webhook::new(secret.expose_secret()).unwrap();
+        let (id, seconds, body) = ("msg_batch_1_7", 1_780_000_000, "{\"type\":\"clip.published\",\"é\":1}");
+        let expected = reference.sign(id, seconds, body.as_bytes()).unwrap();
+        assert_eq!(signature(&secret, id, seconds, body).unwrap(), expected);
+    }
+
+    #[test]
+    fn secrets_differ_and_do_not_print() {
+        let (one, other) = (new_secret(), new_secret());
+        assert_ne!(one.expose_secret(), other.expose_secret());
+        assert!(!format!("{one:?}").contains(one.expose_secret()));
+        assert_eq!(STANDARD.decode(&one.expose_secret()[PREFIX.len()..]).unwrap().len(), 32);
+    }
+}

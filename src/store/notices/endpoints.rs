@@ -1,0 +1,241 @@
+//! Endpoints: who of a tenant wants to hear, and of what. Disabling one lets its deliveries rest, enabling lets them go on.
+//!
+//! HTTP calls it. Another tenant's endpoint does not exist.
+
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{SqlStr, any::AnyRow};
+use storyclip_actors::{
+    error::StoreError,
+    model::{Tenant, Timestamp},
+};
+
+use super::{
+    super::{
+        Store,
+        decode::Cursor,
+        reads::fetch,
+        rows::Rows,
+        sql::{Dialect, returning, text},
+    },
+    view::{Endpoint, EndpointChange, NewEndpoint, NoticeKind},
+};
+
+/// How many endpoints a tenant may have.
+pub const MOST_ENDPOINTS: usize = 50;
+
+const COLUMNS: &str = "endpoint_id, url, description, events, disabled_reason, disabled_at, delivered_at, created_at, \
+                       updated_at";
+
+/// The statements.
+pub struct Texts {
+    create: SqlStr,
+    all: SqlStr,
+    one: SqlStr,
+    change: SqlStr,
+    delete: SqlStr,
+    orphan: SqlStr,
+    batch_secret: SqlStr,
+    pub rest: SqlStr,
+    pub go_on: SqlStr,
+}
+
+impl Texts {
+    pub fn new(dialect: Dialect) -> Self {
+        Self {
+            create: dialect.over(
+                "id tenant url about events secret at",
+                &format!(
+                    "INSERT INTO webhook_endpoints (endpoint_id, tenant, url, description, events, secret, enabled_at, \
+                     created_at, updated_at) SELECT v.id, v.tenant, v.url, v.about, v.events, v.secret, v.at, v.at, v.at \
+                     FROM v WHERE (SELECT COUNT(*) FROM webhook_endpoints e WHERE e.tenant = v.tenant) < {MOST_ENDPOINTS} \
+                     RETURNING endpoint_id"
+                ),
+            ),
+            all: text(format!(
+                "SELECT {COLUMNS} FROM webhook_endpoints WHERE tenant = $1 ORDER BY created_at, endpoint_id"
+            )),
+            one: text(format!(
+                "SELECT {COLUMNS} FROM webhook_endpoints WHERE tenant = $1 AND endpoint_id = $2"
+            )),
+            change: dialect.over(
+                "id owner new_url described# about new_events turn at",
+                &format!(
+                    "UPDATE webhook_endpoints SET url = COALESCE(v.new_url, webhook_endpoints.url), \
+                     description = CASE WHEN v.described = 1 THEN v.about ELSE webhook_endpoints.description END, \
+                     events = COALESCE(v.new_events, webhook_endpoints.events), \
+                     enabled_at = CASE WHEN v.turn = 'on' AND webhook_endpoints.disabled_reason IS NOT NULL THEN v.at \
+                     ELSE webhook_endpoints.enabled_at END, \
+                     disabled_reason = CASE WHEN v.turn = 'on' THEN NULL WHEN v.turn = 'off' \
+                     THEN COALESCE(webhook_endpoints.disabled_reason, 'person') ELSE webhook_endpoints.disabled_reason END, \
+                     disabled_at = CASE WHEN v.turn = 'on' THEN NULL WHEN v.turn = 'off' \
+                     THEN COALESCE(webhook_endpoints.disabled_at, v.at) ELSE webhook_endpoints.disabled_at END, \
+                     updated_at = v.at FROM v WHERE webhook_endpoints.endpoint_id = v.id \
+                     AND webhook_endpoints.tenant = v.owner RETURNING {COLUMNS}"
+                ),
+            ),
+            delete: dialect.over(
+                "id owner",
+                "DELETE FROM webhook_endpoints WHERE (endpoint_id, tenant) IN (SELECT v.id, v.owner FROM v) \
+                 RETURNING endpoint_id",
+            ),
+            orphan: dialect.over(
+                "id at",
+                "UPDATE notice_deliveries SET status = 'failed', error = 'the endpoint was deleted', claim = NULL, \
+                 settled_at = v.at FROM v WHERE notice_deliveries.channel = 'webhook' \
+                 AND notice_deliveries.target = v.id AND notice_deliveries.status IN ('pending', 'paused')",
+            ),
+            batch_secret: dialect.over(
+                "owner new_secret at",
+                "INSERT INTO webhook_batch_secrets (tenant, secret, created_at) SELECT v.owner, v.new_secret, v.at FROM v \
+                 WHERE true ON CONFLICT (tenant) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at \
+                 RETURNING tenant",
+            ),
+            rest: dialect.over(
+                "id at",
+                "UPDATE notice_deliveries SET status = 'paused' FROM v \
+                 WHERE notice_deliveries.channel = 'webhook' AND notice_deliveries.target = v.id \
+                 AND notice_deliveries.status = 'pending'",
+            ),
+            go_on: dialect.over(
+                "id at",
+                "UPDATE notice_deliveries SET status = 'pending', tries = 0, began_at = v.at, due_at = v.at FROM v \
+                 WHERE notice_deliveries.channel = 'webhook' AND notice_deliveries.target = v.id \
+                 AND notice_deliveries.status = 'paused'",
+            ),
+        }
+    }
+}
+
+impl Store {
+    /// Creates an endpoint; false when the tenant has as many as it may have.
+    pub async fn create_endpoint(&self, new: &NewEndpoint) -> Result<bool, StoreError> {
+        let mut rows = Rows::default();
+        rows.push(&[
+            &new.id,
+            &new.tenant,
+            &new.url,
+            &new.description,
+            &words(&new.events),
+            &new.secret.expose_secret(),
+            &new.at,
+        ]);
+        let created = self.alone(&self.0.notices.endpoints.create, rows).await?;
+        Ok(!created.is_empty())
+    }
+
+    /// The tenant's endpoints, oldest first.
+    pub async fn endpoints(&self, tenant: &Tenant) -> Result<Vec<Endpoint>, StoreError> {
+        self.reading(async {
+            let texts = &self.0.notices.endpoints;
+            let rows = fetch(&mut *self.reader().await?, &texts.all, &[tenant.as_str()]).await?;
+            rows.iter().map(endpoint).collect()
+        })
+        .await
+    }
+
+    /// One endpoint of the tenant.
+    pub async fn endpoint(&self, tenant: &Tenant, id: &str) -> Result<Option<Endpoint>, StoreError> {
+        self.reading(async {
+            let texts = &self.0.notices.endpoints;
+            let rows = fetch(&mut *self.reader().await?, &texts.one, &[tenant.as_str(), id]).await?;
+            rows.first().map(endpoint).transpose()
+        })
+        .await
+    }
+
+    /// Changes an endpoint and gives it as it is then; `None` when there is none.
+    pub async fn change_endpoint(
+        &self,
+        tenant: &Tenant,
+        id: &str,
+        change: &EndpointChange,
+        at: Timestamp,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let mut rows = Rows::default();
+        rows.push(&[
+            &id,
+            tenant,
+            &change.url,
+            &change.description.is_some(),
+            &change.description.as_ref().and_then(Option::as_ref),
+            &change.events.as_deref().map(words),
+            &change.enabled.map(|enabled| if enabled { "on" } else { "off" }),
+            &at,
+        ]);
+        self.reading(async {
+            let mut tx = self.aside().await?;
+            let returned = returning(&mut tx, &self.0.notices.endpoints.change, rows).await?;
+            let Some(row) = returned.first() else { return Ok(None) };
+            let changed = endpoint(row)?;
+            let mut rows = Rows::default();
+            rows.push(&[&changed.id, &at]);
+            match change.enabled {
+                Some(true) => super::go_on(&mut tx, &self.0.notices, rows).await?,
+                Some(false) => super::rest(&mut tx, &self.0.notices, rows).await?,
+                None => {}
+            }
+            tx.commit().await?;
+            Ok(Some(changed))
+        })
+        .await
+    }
+
+    /// Deletes an endpoint and gives up what was to be sent to it; whether there was one.
+    pub async fn delete_endpoint(&self, tenant: &Tenant, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let (mut named, mut orphans) = (Rows::default(), Rows::default());
+        named.push(&[&id, tenant]);
+        orphans.push(&[&id, &at]);
+        self.reading(async {
+            let mut tx = self.aside().await?;
+            let deleted = returning(&mut tx, &self.0.notices.endpoints.delete, named).await?;
+            if deleted.is_empty() {
+                return Ok(false);
+            }
+            super::sql::execute(&mut tx, &self.0.notices.endpoints.orphan, orphans).await?;
+            tx.commit().await?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Sets by what messages to the `webhookUrl` of this tenant's batches are signed.
+    pub async fn set_batch_secret(
+        &self,
+        tenant: &Tenant,
+        secret: &SecretString,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut rows = Rows::default();
+        rows.push(&[tenant, &secret.expose_secret(), &at]);
+        self.alone(&self.0.notices.endpoints.batch_secret, rows).await.map(drop)
+    }
+}
+
+fn words(events: &[NoticeKind]) -> String {
+    let words: Vec<&str> = events.iter().map(|kind| kind.as_str()).collect();
+    words.join(" ")
+}
+
+fn endpoint(row: &AnyRow) -> sqlx::Result<Endpoint> {
+    let mut columns = Cursor::new(row);
+    Ok(Endpoint {
+        id: columns.text()?.to_owned(),
+        url: columns.text()?.to_owned(),
+        description: columns.maybe_owned()?,
+        events: events(columns.text()?),
+        disabled_reason: columns.maybe_parsed()?,
+        disabled_at: columns.maybe_time()?,
+        delivered_at: columns.maybe_time()?,
+        created_at: columns.parsed()?,
+        updated_at: columns.parsed()?,
+    })
+}
+
+/// A type that only a newer program knows is one that is not sent.
+pub fn events(words: &str) -> Vec<NoticeKind> {
+    (words.split(' ').map(NoticeKind::from_str))
+        .filter_map(Result::ok)
+        .collect()
+}

@@ -1,0 +1,116 @@
+//! `POST …/publish/stories?dryRun=true`: everything is checked and nothing is created.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use storyclip_actors::error::{Refused, Verdict};
+
+use super::{
+    scheduling::{at, error},
+    server::{PUBLISH, Server, body_of, problem, read},
+};
+
+#[tokio::test]
+async fn a_dry_run_checks_everything_and_creates_nothing() {
+    let server = Server::start().await;
+    let path = format!("{PUBLISH}?dryRun=true");
+    let dry = |body: Value| server.post(&path).header("idempotency-key", "k1").json(&body).send();
+    let (status, answer) = read(dry(body_of(3)).await.unwrap()).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!((&answer["dryRun"], &answer["batchId"]), (&json!(true), &Value::Null));
+    assert_eq!(
+        (&answer["status"], &answer["createdAt"]),
+        (&json!("processing"), &Value::Null)
+    );
+    let expected: Vec<_> = answer["plan"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["scheduledAt"])
+        .collect();
+    assert_eq!(
+        expected,
+        [
+            "2026-01-01T00:01:00.000Z",
+            "2026-01-01T00:03:00.000Z",
+            "2026-01-01T00:05:00.000Z"
+        ]
+    );
+    assert_eq!(
+        server.network.asked.lock().unwrap().len(),
+        3,
+        "every media was asked about"
+    );
+
+    let later = at(json!({"mode": "scheduled", "scheduledAt": "2026-12-01T18:00:00Z"}));
+    let (_, answer) = read(dry(later).await.unwrap()).await;
+    assert_eq!(answer["plan"][1]["scheduledAt"], "2026-12-01T18:01:00.000Z");
+    assert_eq!(answer["status"], "scheduled");
+    assert_eq!(server.rows().await, [0; 6]);
+    assert!(server.notes.created.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_dry_run_finds_what_the_network_would_refuse() {
+    let server = Server::start().await;
+    let path = format!("{PUBLISH}?dryRun=true");
+    let dry = async || server.post(&path).json(&body_of(3)).send().await.unwrap();
+    let url = |n: usize| format!("https://cdn.example/clip_{n}.mp4");
+    {
+        let mut media = server.network.media.lock().unwrap();
+        media.insert(url(1), error(Verdict::Rejected, false));
+        media.insert(url(3), error(Verdict::Unavailable, false));
+    }
+    let told = problem(dry().await, 422, "MEDIA_NOT_READABLE").await;
+    let fields: Vec<_> = told["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| &error["field"])
+        .collect();
+    assert_eq!(fields, ["posts[0].url", "posts[2].url"]);
+    server
+        .network
+        .media
+        .lock()
+        .unwrap()
+        .insert(url(2), error(Verdict::Unavailable, true));
+    let told = problem(dry().await, 503, "PROVIDER_UNAVAILABLE").await;
+    assert!(told["detail"].as_str().unwrap().contains("Nothing was created"));
+
+    *server.network.connected.lock().unwrap() = Ok(false);
+    let told = problem(dry().await, 422, "NETWORK_NOT_CONNECTED").await;
+    assert_eq!(told["errors"][0]["field"], "settings.network");
+    *server.network.connected.lock().unwrap() = Err(error(Verdict::Unauthorized(Refused::Brand), false));
+    let told = problem(dry().await, 422, "ACCOUNT_UNAUTHORIZED").await;
+    assert_eq!(told["errors"][0]["field"], "settings.accountId");
+    *server.network.connected.lock().unwrap() = Err(error(Verdict::Unauthorized(Refused::Token), false));
+    problem(dry().await, 503, "PROVIDER_UNAVAILABLE").await;
+
+    let mut other = body_of(1);
+    other["settings"]["accountId"] = json!("99");
+    let response = server.post(&path).json(&other).send().await.unwrap();
+    problem(response, 404, "ACCOUNT_NOT_FOUND").await;
+    problem(
+        server.post(&path).json(&json!({})).send().await.unwrap(),
+        400,
+        "MISSING_POSTS",
+    )
+    .await;
+    let response = server.bare(Method::POST, &path).json(&body_of(1)).send().await.unwrap();
+    problem(response, 401, "MISSING_API_KEY").await;
+    let reader = server.bare(Method::POST, &path).header("x-api-key", "sk_read_1");
+    problem(
+        reader.json(&body_of(1)).send().await.unwrap(),
+        403,
+        "INSUFFICIENT_SCOPE",
+    )
+    .await;
+    let odd = server
+        .post(&format!("{PUBLISH}?dryRun=maybe"))
+        .json(&body_of(1))
+        .send()
+        .await
+        .unwrap();
+    problem(odd, 400, "INVALID_QUERY").await;
+    assert_eq!(server.rows().await, [0; 6]);
+}
