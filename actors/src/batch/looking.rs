@@ -53,7 +53,8 @@ impl Run {
             clip: look.clip,
             attempt: look.attempt,
         };
-        let withdrawing = self.work.call.is_some_and(|call| call.kind == CallKind::Withdraw);
+        let withdraws = |call: Call| call.kind == CallKind::Withdraw && call.clip == look.clip;
+        let withdrawing = self.work.call.is_some_and(withdraws);
         let now = self.context.now();
         match look.result {
             // Nobody could be asked: the poller asks again, and a refused credential shows in the plan.

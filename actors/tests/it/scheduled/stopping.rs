@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    error::Verdict,
+    messages::SupervisorMessage,
     model::{BatchStatus, ClipStatus as S, OnFailure, Wish},
     ports::{FailureKind, PublishFailure},
-    testing::NewBatch,
+    testing::{Fault, NewBatch},
 };
 
 use super::{
@@ -114,7 +116,7 @@ async fn a_death_in_the_middle_of_a_withdrawal_doubles_nothing() {
         tokio::time::sleep(Duration::from_secs(120)).await;
         world.store.set_answers_take(Duration::from_millis(10));
         world.store.insert_command(&batch, Wish::Pause);
-        world.nudge(storyclip_actors::messages::SupervisorMessage::Claim);
+        world.nudge(SupervisorMessage::Claim);
         tokio::time::sleep(Duration::from_millis(millis)).await;
         world.crash(Duration::from_secs(1)).await;
         world
@@ -201,4 +203,40 @@ async fn a_post_that_is_not_visible_yet_is_withdrawn_when_it_is() {
     assert_eq!(statuses(&world, &batch).1, [S::Cancelled; 2]);
     tokio::time::sleep(2 * HOUR).await;
     assert!(live(&world).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clip_that_was_refused_before_its_slot_can_be_tried_again_and_keeps_its_place() {
+    let world = world_of_minutes().await;
+    let refused = Fault::Refuse(Verdict::Rejected);
+    world.network.script().faults.extend([Fault::None, refused]);
+    let batch = world.submit(NewBatch {
+        scheduled: Some((HOUR, 10 * MINUTE)),
+        ..NewBatch::of("b", 3)
+    });
+    world.wait_clip(&batch, MINUTE, 3, S::WaitingConfirmation).await;
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(statuses(&world, &batch).0, BatchStatus::Scheduled);
+    let told = world.command(&batch, Wish::RetryFailed { clips: vec![2] }).await;
+    assert_eq!(told, Some(BatchStatus::Scheduled));
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(live(&world), ["1", "2", "3"]);
+    assert_ledger(&world, &batch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconcile_wakes_a_resting_batch_for_a_moment_and_changes_nothing() {
+    let world = world_of_minutes().await;
+    let batch = world.submit(in_an_hour(3));
+    world.wait(&batch, MINUTE, |_, clips| all_with_the_network(clips)).await;
+    tokio::time::sleep(MINUTE).await;
+    let (before, slots_before) = (world.store.read(&batch).0, slots(&world, &batch));
+    world.nudge(SupervisorMessage::Reconcile(batch.clone()));
+    tokio::time::sleep(MINUTE).await;
+    let after = world.store.read(&batch).0;
+    assert!(after.epoch > before.epoch && world.directory.is_empty());
+    assert_eq!((after.status, after.wake_at), (before.status, before.wake_at));
+    assert_eq!(slots(&world, &batch), slots_before);
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(live(&world), ["1", "2", "3"]);
 }
