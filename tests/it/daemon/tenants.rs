@@ -50,6 +50,13 @@ async fn two_tenants_do_not_see_each_other() {
         async |api: &super::stage::Api| api.get("/api/metricool/batches/active?userId=u1").await.1["count"].clone();
     assert_eq!((active(&first).await, active(&second).await), (json!(1), json!(0)));
 
+    // Each sees its own brand of those that the one token has.
+    for (api, (_, brand)) in [(&first, FIRST), (&second, SECOND)] {
+        let (status, told) = api.get("/api/metricool/brands").await;
+        assert_eq!(status, StatusCode::OK, "{told}");
+        assert_eq!((&told["count"], &told["brands"][0]["id"]), (&json!(1), &json!(brand)));
+    }
+
     let (status, refused) = second
         .post(
             "/api/metricool/publish/stories",

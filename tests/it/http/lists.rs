@@ -244,3 +244,30 @@ async fn who_has_the_newest_version_is_told_so_and_no_more() {
     let other = other.header("if-none-match", &tag).send().await.unwrap();
     problem(other, 404, "BATCH_NOT_FOUND").await;
 }
+
+#[tokio::test]
+async fn a_slot_that_passes_makes_another_version_although_no_row_changes() {
+    let server = Server::start().await;
+    let mut body = body_of(2);
+    body["schedule"] = json!({"mode": "scheduled", "scheduledAt": "2026-01-02T00:00:00Z"});
+    let (_, answer) = read(server.publish(&body).send().await.unwrap()).await;
+    let id = BatchId::from(answer["batchId"].as_str().unwrap());
+    let mut runner = Runner::claim(&server, &id).await;
+    runner.clip(1, ClipStatus::Uploading).await;
+    runner.clip(1, ClipStatus::WaitingConfirmation).await;
+    let path = format!("/api/metricool/batch/{id}");
+    let asked = async |at: i64, known: &str| {
+        server.clock.0.store(at, Ordering::Relaxed);
+        let response = server.get(&path).header("if-none-match", known).send().await.unwrap();
+        let tag = response.headers()["etag"].to_str().unwrap().to_owned();
+        (response.status().as_u16(), tag)
+    };
+    let slot = START + 86_400_000;
+    let (status, tag) = asked(slot - 60_000, "\"none\"").await;
+    assert_eq!(status, 200);
+    assert_eq!(asked(slot - 30_000, &tag).await, (304, tag.clone()));
+    let (status, passed) = asked(slot, &tag).await;
+    assert_eq!(status, 200);
+    assert_ne!(passed, tag);
+    assert_eq!(asked(slot + 60_000, &passed).await, (304, passed.clone()));
+}
