@@ -317,9 +317,9 @@ fn probes_within(time: Duration, trouble: &Trouble) -> Option<usize> {
     let mut passed = Duration::ZERO;
     while passed <= time {
         passed += match trouble {
-            Trouble::TokenRefused => CREDENTIAL_CHECK,
+            Trouble::TokenRefused | Trouble::BrandRefused(_) => CREDENTIAL_CHECK,
             Trouble::Unreachable | Trouble::Unavailable => probe_backoff(probes as u32 - 1),
-            Trouble::BrandRefused(_) | Trouble::Throttled | Trouble::StoreDown => return None,
+            Trouble::Throttled | Trouble::StoreDown => return None,
         };
         probes += 1;
     }
