@@ -136,7 +136,8 @@ impl Run {
         Ok(())
     }
 
-    /// A held clip is decided about, if it is still the attempt that the person saw. A batch that waited for that goes on; its next plan sees whether others are held.
+    /// A held clip is decided about, if it is still the attempt that the person saw. A batch that waited for that goes on;
+    /// its next plan sees whether others are held.
     fn resolve(&mut self, index: u32, seen: Option<u32>, how: Resolution) -> Outcome {
         let held = self
             .clips
@@ -144,7 +145,7 @@ impl Run {
             .find(|clip| clip.index == index && clip.status == ClipStatus::Held);
         let Some(clip) = held else { return Ok(()) };
         let attempt = clip.attempt;
-        if false {
+        if seen.is_some_and(|seen| seen != attempt) {
             tracing::warn!(batch.id = %self.batch.id, clip.index = index, attempt, seen, "decision about an attempt that is over");
             return Ok(());
         }

@@ -8,7 +8,9 @@ mod rolling;
 
 use std::time::Duration;
 
-use self::rolling::{batches, give_slots, habits, happenings, is_storm, lag_behind, network_faults, skews, spells, store_faults};
+use self::rolling::{
+    batches, give_slots, habits, happenings, is_storm, lag_behind, network_faults, skews, spells, store_faults,
+};
 use super::dice::Dice;
 use crate::{context::Rules, model::AccountId, schedule::SlotRule, testing::NewBatch};
 
@@ -176,7 +178,9 @@ impl Scenario {
         let happenings = happenings(dice, batches.len(), nodes, calm_after);
         let storm = is_storm(dice);
         let mut habits = habits(dice, storm);
-        if dice.chance(120) && rules.slots.lead + rules.slots.granularity < rules.find_settle {
+        // Of a slot that still lies ahead then, absence would be believed.
+        let soon = rules.slots.lead + rules.slots.granularity < rules.find_settle;
+        if dice.chance(120) && soon && batches.iter().all(|batch| batch.scheduled.is_none()) {
             lag_behind(&mut habits, dice, rules.find_settle);
         }
         Self {
@@ -204,6 +208,7 @@ impl Scenario {
             lead: Duration::from_secs(dice.pick(&[0, 0, 5, 40])),
             granularity: Duration::ZERO,
         };
+        any.batches.iter_mut().for_each(|batch| batch.scheduled = None);
         lag_behind(&mut any.habits, dice, any.rules.find_settle);
         any.network.lost_after = 300;
         any
@@ -234,6 +239,8 @@ impl Scenario {
                 hidden: 0,
                 renames_media: 0,
                 incomplete: 0,
+                list_lag: Duration::from_secs(15),
+                list_lag_least: Duration::ZERO,
                 lists_published: true,
                 configured: true,
                 ..calm.habits
