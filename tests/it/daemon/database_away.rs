@@ -79,7 +79,7 @@ impl Waiting {
     }
 
     /// The daemon is stopped in order, and the next one finds what it needs.
-    async fn is_restarted(self) {
+    async fn begins_anew(self) {
         let Self { stage, daemon, id } = self;
         daemon.stop().await;
         let next = stage.start().await;
@@ -194,7 +194,7 @@ async fn another_file_in_its_place_is_not_taken_for_it() {
     waiting.falls_silent().await;
     assert!(waiting.daemon.process.log().contains("is another file"));
     waiting.refuses_wishes().await;
-    waiting.is_restarted().await;
+    waiting.begins_anew().await;
 }
 
 #[tokio::test]
@@ -204,7 +204,7 @@ async fn a_log_that_was_removed_is_saved_by_an_orderly_stop() {
     waiting.falls_silent().await;
     assert!(waiting.daemon.process.log().contains("stop this daemon in order"));
     waiting.refuses_wishes().await;
-    waiting.is_restarted().await;
+    waiting.begins_anew().await;
 }
 
 #[tokio::test]

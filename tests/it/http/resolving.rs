@@ -47,7 +47,7 @@ async fn each_decision_is_durable_before_it_is_answered() {
         assert_eq!((status.as_u16(), told), (200, expected));
         let commands = ports::Store::commands(&server.store, &id).await.unwrap();
         let wishes: Vec<_> = commands.into_iter().map(|command| command.wish).collect();
-        let (clip, attempt) = (1, Some(1));
+        let (clip, attempt) = (1, Some(0));
         assert_eq!(wishes, [Some(Wish::Resolve { clip, attempt, how })]);
         assert_eq!(server.notes.commanded.lock().unwrap().last(), Some(&id));
     }
