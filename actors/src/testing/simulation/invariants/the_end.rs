@@ -253,6 +253,10 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
             ClipStatus::Cancelled => true,
             // One that was reopened and waits for its turn is told to be queued.
             ClipStatus::Pending => word.is_none_or(|word| word == "queued"),
+            // One that was handed over before its slot is told to be scheduled, whatever is doubted later.
+            ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => {
+                matches!(word, Some("waiting_confirmation" | "scheduled"))
+            }
             other => word == Some(other.as_str()),
         };
         if !right {
