@@ -25,6 +25,7 @@ mod notices;
 mod op;
 mod open;
 mod packed;
+mod place;
 mod port;
 mod reads;
 mod rows;
@@ -52,6 +53,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use committer::Committer;
 use health::Health;
 use op::{Fact, NewCommand, Op, Reply};
+use place::Place;
 use sql::Dialect;
 
 pub use api_keys::{KeyView, MOST_KEYS};
@@ -91,6 +93,8 @@ struct Inner {
     snapshots: snapshots::Texts,
     counts: counts::Texts,
     health: Health,
+    /// SQLite only.
+    place: Option<Arc<Place>>,
     /// SQLite only; released by `close` or with the process.
     lock: Mutex<Option<File>>,
 }
@@ -105,11 +109,16 @@ impl Store {
         schema::migrate(&mut conn).await?;
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
+        target.source.connected()?;
         let readers = open::readers(&target, options.readers);
         let aside = open::aside(&target);
         let lock = Mutex::new(target.lock.take());
         let health = Health::default();
-        let queue = Committer::start(dialect, target.options, conn, listener, health.clone());
+        let place = target.source.place.clone();
+        let queue = Committer::start(dialect, target.source, conn, listener, health.clone());
+        if let Some(place) = place.clone() {
+            tokio::spawn(place::watch(place, health.clone(), queue.downgrade()));
+        }
         Ok(Self(Arc::new(Inner {
             dialect,
             queue,
@@ -122,6 +131,7 @@ impl Store {
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
             health,
+            place,
             lock,
         })))
     }
@@ -142,8 +152,8 @@ impl Store {
         self.0.queue.closed().await;
     }
 
-    /// Whether the database is away: it cannot be written, or has not answered for some seconds. Only a row that is
-    /// written ends that; a ping writes one.
+    /// Whether the database is away: it cannot be written, or has not answered for some seconds, or its file is not where
+    /// it was opened. Only a row that is written ends the first two; a ping writes one.
     pub fn away(&self) -> watch::Receiver<bool> {
         self.0.health.away()
     }
@@ -151,6 +161,11 @@ impl Store {
     /// How long ago the committer last heard from the database, well or not.
     pub fn last_tried(&self) -> Duration {
         self.0.health.last_tried()
+    }
+
+    /// Whether the file is not where it was opened: then it can be written, and nobody would find that again.
+    pub fn is_displaced(&self) -> bool {
+        self.0.health.is_displaced()
     }
 
     /// Whether this is SQLite, where one daemon owns the file.
@@ -166,6 +181,7 @@ impl Store {
     /// # Errors
     /// `Conflict` when the batch id exists already.
     pub async fn create_batch(&self, new: NewBatch) -> Result<Created, StoreError> {
+        self.may_promise()?;
         let new = Box::new(new.cleaned());
         self.submit(|reply| Op::Create(new, reply)).await
     }
@@ -181,6 +197,7 @@ impl Store {
         requested_by: &str,
         at: Timestamp,
     ) -> Result<CommandId, StoreError> {
+        self.may_promise()?;
         // Commands of one instant are carried out in the order of their ids, which must be that of their arrival.
         static ARRIVED: AtomicU64 = AtomicU64::new(0);
         let (place, unique) = (ARRIVED.fetch_add(1, Ordering::Relaxed), rand::random::<u64>());
@@ -311,6 +328,17 @@ impl Store {
         let stopped = || StoreError::Unavailable("the store is closed".into());
         self.0.queue.send(op(reply)).map_err(|_| stopped())?;
         answer.await.map_err(|_| stopped())?
+    }
+
+    /// Whether what is written now will be found again. Asked before each promise to a client; the actors' changes follow
+    /// from promises made before, and whoever puts the file back finds them in it.
+    fn may_promise(&self) -> Result<(), StoreError> {
+        match &self.0.place {
+            Some(place) => place
+                .check()
+                .map_err(|displaced| StoreError::Unavailable(displaced.to_string())),
+            None => Ok(()),
+        }
     }
 
     /// Runs a read; a server that does not answer is not waited for.

@@ -3,7 +3,7 @@
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seeds 100000
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seed 4711
 //!
-//! Exits with 1 if anything happened that must not, naming the seeds.
+//! Exits with 1 if anything happened that must not, naming the seeds; with `--must-break`, if the wrong thing or nothing did.
 
 use std::{
     collections::BTreeMap,
@@ -20,12 +20,13 @@ use std::{
 
 use storyclip_actors::testing::simulation::{self, Outcome, stage::Counts};
 
-const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO [--threads N] [--first-failure]
+const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO [--threads N] [--must-break RULE]
 
   --seed N           plays this seed and prints its history
   --seeds FROM..TO   plays these seeds; a COUNT alone begins at 0
   --threads N        on so many threads; as many as there are cores if absent
-  --first-failure    stops at the first seed that fails";
+  --must-break RULE  stops when a seed fails; exits with 0 if what it broke first is this invariant, with 3 if it is another
+                     or if none fails";
 
 /// How many failing seeds are named.
 const NAMED: usize = 20;
@@ -34,7 +35,7 @@ struct Options {
     seeds: Range<u64>,
     one: bool,
     threads: usize,
-    first_failure: bool,
+    must_break: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -57,13 +58,9 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         seeds: 0..0,
         one: false,
         threads: thread::available_parallelism().map_or(1, usize::from),
-        first_failure: false,
+        must_break: None,
     };
     while let Some(name) = arguments.next() {
-        if name == "--first-failure" {
-            options.first_failure = true;
-            continue;
-        }
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
         let number = |text: &str| {
             text.parse::<u64>()
@@ -80,6 +77,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                     None => 0..number(&value)?,
                 }
             }
+            "--must-break" => options.must_break = Some(value),
             "--threads" => options.threads = number(&value)?.clamp(1, 1_024) as usize,
             _ => return Err(format!("{name} is unknown")),
         }
@@ -127,7 +125,7 @@ fn play(options: &Options) -> ExitCode {
                         break;
                     }
                     let outcome = simulation::simulate(seed);
-                    if options.first_failure && !outcome.violations.is_empty() {
+                    if options.must_break.is_some() && !outcome.violations.is_empty() {
                         stop.store(true, Ordering::Relaxed);
                     }
                     add(&tally, outcome);
@@ -138,7 +136,22 @@ fn play(options: &Options) -> ExitCode {
         scope.spawn(|| show_progress(&done, &stop, of, begun));
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    report(&tally, done.into_inner(), begun.elapsed())
+    let code = report(&tally, done.into_inner(), begun.elapsed());
+    match &options.must_break {
+        Some(rule) => broke(rule, &tally),
+        None => code,
+    }
+}
+
+/// Whether the first seed that failed broke this invariant before any other.
+fn broke(rule: &str, tally: &Tally) -> ExitCode {
+    let first = tally.failing.values().next().and_then(|violations| violations.first());
+    let as_expected = first.is_some_and(|violation| violation.contains(&format!("VIOLATED  {rule}: ")));
+    println!(
+        "must break \"{rule}\": {}",
+        if as_expected { "broken" } else { "NOT what broke" }
+    );
+    ExitCode::from(if as_expected { 0 } else { 3 })
 }
 
 fn add(tally: &Mutex<Tally>, outcome: Outcome) {

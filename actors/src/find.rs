@@ -3,6 +3,8 @@
 //! The batch actor passes each answered listing through [`judge`] while a clip is `uncertain`. Pure: a death between two
 //! looks only means that looking begins anew.
 
+pub mod evidence;
+
 use std::{collections::HashSet, time::Duration};
 
 use crate::{

@@ -100,6 +100,13 @@ pub fn plan(view: &View<'_>) -> Plan {
     let mut plan = match view.batch.status {
         BatchStatus::Scheduled | BatchStatus::Processing if view.batch.mode.is_by_slots() => slots::at_work(view),
         BatchStatus::Processing => processing(view),
+        // Whatever it did last killed it again and again: it does nothing until a person says resume.
+        BatchStatus::Paused if kept_failing(view.batch) => {
+            return Plan {
+                rest: true,
+                ..Plan::default()
+            };
+        }
         BatchStatus::Draft
         | BatchStatus::Scheduled
         | BatchStatus::Paused
@@ -111,6 +118,11 @@ pub fn plan(view: &View<'_>) -> Plan {
         late_looks(view, &mut plan);
     }
     plan
+}
+
+fn kept_failing(batch: &Batch) -> bool {
+    let reason = batch.error.as_ref();
+    reason.is_some_and(|reason| &*reason.code == code::BATCH_KEEPS_FAILING)
 }
 
 fn processing(view: &View<'_>) -> Plan {

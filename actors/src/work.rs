@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    find::Search,
+    find::{Search, evidence::Evidence},
     model::{Clip, Timestamp},
 };
 
@@ -44,6 +44,8 @@ pub struct Work {
     pub watched: Option<(u32, u32)>,
     /// How the looking for an uncertain clip's attempt stands.
     pub search: Option<(u32, u32, Search)>,
+    /// What that has shown so far.
+    pub evidence: Evidence,
     /// The timed-out clip that is being looked at.
     pub late: Option<u32>,
     /// How many late looks in a row got no usable answer, and when to look again.

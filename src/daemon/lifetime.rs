@@ -81,6 +81,13 @@ impl Readiness for Lifetime {
         if self.is_draining() {
             return Err("the daemon is draining: it takes no more work and is about to stop".into());
         }
+        if self.store.is_displaced() {
+            return Err(
+                "the database is away: its file is not where it was opened, see the log; \
+                        nothing is sent to the networks until that very file is back"
+                    .into(),
+            );
+        }
         if self.limiter.is_held() {
             return Err("the database is away: nothing is sent to the networks until it is back".into());
         }

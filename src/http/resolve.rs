@@ -2,7 +2,8 @@
 //!
 //! `{"action":"adopt","postId":"…"}`: this post is the clip's (the network still has to say that it is live).
 //! `{"action":"retry"}`: it is not live, send it again. `{"action":"drop"}`: leave it. Durable before it is answered, like
-//! every command.
+//! every command. It is about the attempt that is held now (`attempt`, if the body names one, must be that): should another
+//! one be held by the time it is carried out, it changes nothing.
 
 use axum::{
     Json,
@@ -31,7 +32,7 @@ pub async fn resolve(
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     let batch = command::command(&app, &caller, &id).await?;
-    let how = read(&headers, body).await?;
+    let (how, seen) = read(&headers, body).await?;
     let clip = clip_of(&batch, index)?;
     if stands_already(&how, clip) {
         let done = command::done(&app, &id, CommandKind::Resolve, batch.status, true);
@@ -40,12 +41,24 @@ pub async fn resolve(
     if clip.status != ClipStatus::Held {
         return Err(not_held(clip));
     }
+    if seen.is_some_and(|seen| seen != clip.attempts) {
+        return Err(another_attempt(clip));
+    }
     if how == Resolution::Retry && batch.status == BatchStatus::Cancelled {
         return Err(command::impossible(CommandKind::Resolve, batch.status));
     }
-    let done = command::ask(&app, &caller, &id, Wish::Resolve { clip: index, how }).await?;
+    let held = clip.attempts;
+    let wish = Wish::Resolve {
+        clip: index,
+        attempt: Some(held),
+        how,
+    };
+    let done = command::ask(&app, &caller, &id, wish).await?;
     let batch = command::command(&app, &caller, &id).await?;
     let clip = clip_of(&batch, index)?;
+    if done.is_applied() && clip.status == ClipStatus::Held && clip.attempts != held {
+        return Err(another_attempt(clip));
+    }
     match taken(clip) {
         Some(why) if done.is_applied() => {
             Err(Problem::new(StatusCode::CONFLICT, code::POST_TAKEN, why).current_status(clip.status.as_str()))
@@ -98,12 +111,33 @@ fn not_held(clip: &ClipView) -> Problem {
     .current_status(status.as_str())
 }
 
-async fn read(headers: &HeaderMap, body: Body) -> Result<Resolution, Problem> {
+fn another_attempt(clip: &ClipView) -> Problem {
+    let (index, held) = (clip.index, clip.attempts);
+    Problem::new(
+        StatusCode::CONFLICT,
+        "ATTEMPT_NOT_HELD",
+        format!("of clip {index} attempt {held} is held now: look at it and decide anew"),
+    )
+    .current_status(clip.status.as_str())
+}
+
+/// The decision, and the attempt that it names.
+async fn read(headers: &HeaderMap, body: Body) -> Result<(Resolution, Option<u32>), Problem> {
     let fields = body::object(&body::read(headers, body).await?)?;
     let fields = Object::new("", &fields);
     let mut errors = Errors::default();
     let post = fields.checked(&mut errors, "INVALID_POST_ID", "postId", limits::post);
     let action = fields.text(&mut errors, "INVALID_ACTION", "action");
+    let seen = fields.value("attempt").and_then(|value| {
+        let number = value
+            .as_u64()
+            .and_then(|number| u32::try_from(number).ok())
+            .filter(|number| *number > 0);
+        if number.is_none() {
+            errors.add("INVALID_ATTEMPT", "attempt", "must be the number of an attempt, from 1");
+        }
+        number
+    });
     let how = match (action, post) {
         (Some("adopt"), Some(post)) => Some(Resolution::Adopt(post.into())),
         (Some("adopt"), None) => {
@@ -134,7 +168,8 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<Resolution, Problem> {
         }
     };
     errors.finish()?;
-    how.ok_or_else(|| Problem::bad("INVALID_ACTION", "action", "must be one of adopt, retry, drop"))
+    let how = how.ok_or_else(|| Problem::bad("INVALID_ACTION", "action", "must be one of adopt, retry, drop"))?;
+    Ok((how, seen))
 }
 
 /// `{batchId}` and `{index}` of a path.

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use sqlx::{AnyConnection, Connection, any::AnyConnectOptions};
+use sqlx::{AnyConnection, Connection};
 use storyclip_actors::{error::StoreError, model::Timestamp};
 use tokio::sync::mpsc;
 
@@ -23,7 +23,7 @@ use super::{
     health::Health,
     leases::{Returned, Taken},
     op::{Op, Reply, answer, refuse, without},
-    open,
+    open::{self, Source},
     sql::Dialect,
     view::{CommitListener, Created},
 };
@@ -40,7 +40,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// The task's state.
 pub struct Committer {
     dialect: Dialect,
-    options: AnyConnectOptions,
+    source: Source,
     texts: Texts,
     listener: Arc<dyn CommitListener>,
     queue: mpsc::UnboundedReceiver<Op>,
@@ -62,7 +62,7 @@ impl Committer {
     /// Starts the task on this connection and gives its queue.
     pub fn start(
         dialect: Dialect,
-        options: AnyConnectOptions,
+        source: Source,
         conn: AnyConnection,
         listener: Arc<dyn CommitListener>,
         health: Health,
@@ -70,7 +70,7 @@ impl Committer {
         let (sender, queue) = mpsc::unbounded_channel();
         let committer = Self {
             dialect,
-            options,
+            source,
             texts: Texts::new(dialect),
             listener,
             queue,
@@ -210,7 +210,7 @@ impl Committer {
     async fn attempt(&mut self, ops: &[Op]) -> Result<Outcome, Fault> {
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
-            None => open::reconnect(self.dialect, &self.options).await?,
+            None => open::reconnect(self.dialect, &self.source).await?,
         };
         let mut written = None;
         let transaction = transact(&mut conn, &self.texts, &self.orphans, self.swept_at, ops, &mut written);
@@ -247,7 +247,7 @@ impl Committer {
     /// The answer of a COMMIT was lost: a new connection shows whether the events of the drain are there.
     async fn clear_doubt(&mut self, ops: &[Op], outcome: Outcome, reason: String) -> Result<Outcome, Fault> {
         let look = async {
-            let mut conn = open::reconnect(self.dialect, &self.options).await?;
+            let mut conn = open::reconnect(self.dialect, &self.source).await?;
             let landed = drain::landed(&mut conn, &self.texts, ops, &outcome).await?;
             Ok((conn, landed))
         };

@@ -1,7 +1,8 @@
-//! Whether the database can be written, as the committer last found it.
+//! Whether the database can be written, as the committer last found it, and whether its file is still where it was opened.
 //!
-//! The committer writes it down around each of its attempts and logs each change once; the daemon reads it, because
-//! nothing may be asked of a network whose answer cannot be recorded. A process begins without trouble.
+//! The committer writes it down around each of its attempts, whoever watches the file beside it; each change is logged once.
+//! The daemon reads it, because nothing may be asked of a network whose answer cannot be recorded. A process begins without
+//! trouble.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -19,14 +20,31 @@ const SLOW: Duration = storyclip_actors::schedule::LEASE_MARGIN;
 pub struct Health(Arc<Inner>);
 
 struct Inner {
+    /// Whether there is any trouble.
     away: watch::Sender<bool>,
+    troubles: Mutex<Troubles>,
     tried_at: Mutex<Instant>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Troubles {
+    unwritable: bool,
+    displaced: bool,
+}
+
+/// What a change of the troubles came to.
+#[derive(PartialEq, Eq)]
+enum Turn {
+    Nothing,
+    Away,
+    Back,
 }
 
 impl Default for Health {
     fn default() -> Self {
         Self(Arc::new(Inner {
             away: watch::Sender::new(false),
+            troubles: Mutex::default(),
             tried_at: Mutex::new(Instant::now()),
         }))
     }
@@ -59,19 +77,57 @@ impl Health {
 
     /// Nothing can be written.
     pub fn fails(&self, reason: &str) {
-        if !self.0.away.send_replace(true) {
-            tracing::error!(
-                reason,
-                "database unavailable: the networks are not called until it is back"
-            );
+        if self.turn(|troubles| troubles.unwritable = true) == Turn::Away {
+            tell_away(reason);
         }
     }
 
-    /// Something was written.
+    /// Something was written. That says nothing about where.
     pub fn works(&self) {
-        if *self.0.away.borrow() {
-            self.0.away.send_replace(false);
-            tracing::info!("database available again");
+        if *self.0.away.borrow() && self.turn(|troubles| troubles.unwritable = false) == Turn::Back {
+            tell_back();
         }
     }
+
+    /// What is written goes into a file that nobody will find.
+    pub fn displaced(&self, reason: &str) {
+        if !self.is_displaced() {
+            self.turn(|troubles| troubles.displaced = true);
+            tell_away(reason);
+        }
+    }
+
+    /// What is written goes where it belongs.
+    pub fn in_place(&self) {
+        if self.is_displaced() && self.turn(|troubles| troubles.displaced = false) == Turn::Back {
+            tell_back();
+        }
+    }
+
+    /// Whether the file is not where it was opened.
+    pub fn is_displaced(&self) -> bool {
+        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).displaced
+    }
+
+    fn turn(&self, change: impl FnOnce(&mut Troubles)) -> Turn {
+        let mut troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut troubles);
+        let away = troubles.unwritable || troubles.displaced;
+        match (self.0.away.send_replace(away), away) {
+            (false, true) => Turn::Away,
+            (true, false) => Turn::Back,
+            (false, false) | (true, true) => Turn::Nothing,
+        }
+    }
+}
+
+fn tell_away(reason: &str) {
+    tracing::error!(
+        reason,
+        "database unavailable: the networks are not called until it is back"
+    );
+}
+
+fn tell_back() {
+    tracing::info!("database available again");
 }

@@ -7,6 +7,7 @@ use std::{
     fs::{File, TryLockError},
     io::{Read, Write},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{express, schema::SchemaError, sql::Dialect};
+use super::{express, place::Place, schema::SchemaError, sql::Dialect};
 
 /// How long a connect may take before the database counts as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -49,12 +50,30 @@ pub enum OpenError {
 /// Where to connect to, and what keeps others out.
 pub struct Target {
     pub dialect: Dialect,
-    pub options: AnyConnectOptions,
-    /// The same for the first connection, which makes the file if there is none. Later ones must not: a file that is away
-    /// for a while would be replaced by an empty one.
+    pub source: Source,
+    /// For the first connection, which makes the file if there is none. Later ones must not: a file that is away for a
+    /// while would be replaced by an empty one.
     pub first: AnyConnectOptions,
     /// Held while the database is open; `None` on PostgreSQL.
     pub lock: Option<File>,
+}
+
+/// Where every connection but the first leads.
+#[derive(Clone)]
+pub struct Source {
+    options: AnyConnectOptions,
+    /// `None` on PostgreSQL, whose files are the server's.
+    pub place: Option<Arc<Place>>,
+}
+
+impl Source {
+    /// A connection of the committer was made.
+    pub fn connected(&self) -> sqlx::Result<()> {
+        match &self.place {
+            Some(place) => Ok(place.connected()?),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Understands the URL and, on SQLite, takes the lock.
@@ -67,14 +86,20 @@ pub fn target(url: &str) -> Result<Target, OpenError> {
             let url = sqlite_url(&file)?;
             Ok(Target {
                 dialect: Dialect::Sqlite,
-                options: quiet(&format!("{url}?mode=rw"))?,
+                source: Source {
+                    options: quiet(&format!("{url}?mode=rw"))?,
+                    place: Some(Arc::new(Place::of(&file))),
+                },
                 first: quiet(&format!("{url}?mode=rwc"))?,
                 lock: Some(lock),
             })
         }
         Some(("postgres" | "postgresql", _)) => Ok(Target {
             dialect: Dialect::Postgres,
-            options: quiet(url)?,
+            source: Source {
+                options: quiet(url)?,
+                place: None,
+            },
             first: quiet(url)?,
             lock: None,
         }),
@@ -192,10 +217,14 @@ pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Res
     }
 }
 
-/// The same on a database that has its schema, with what the committer puts on top.
-pub async fn reconnect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
-    let mut conn = connect(dialect, options).await?;
+/// The same on a database that has its schema, with what the committer puts on top, after its connection was lost.
+pub async fn reconnect(dialect: Dialect, source: &Source) -> sqlx::Result<AnyConnection> {
+    if let Some(place) = &source.place {
+        place.disconnected();
+    }
+    let mut conn = connect(dialect, &source.options).await?;
     equip(&mut conn, dialect).await?;
+    source.connected()?;
     Ok(conn)
 }
 
@@ -218,19 +247,23 @@ pub fn readers(target: &Target, count: u32) -> AnyPool {
 }
 
 fn pool(target: &Target, count: u32, role: &'static str) -> AnyPool {
-    let dialect = target.dialect;
+    let (dialect, place) = (target.dialect, target.source.place.clone());
     AnyPoolOptions::new()
         .max_connections(count)
         .acquire_timeout(CONNECT_TIMEOUT)
         .after_connect(move |conn, _| {
+            let place = place.clone();
             Box::pin(async move {
+                if let Some(place) = place {
+                    place.check()?;
+                }
                 match dialect {
                     Dialect::Sqlite => prepare(conn, role).await,
                     Dialect::Postgres => Ok(()),
                 }
             })
         })
-        .connect_lazy_with(target.options.clone())
+        .connect_lazy_with(target.source.options.clone())
 }
 
 async fn prepare(conn: &mut AnyConnection, role: &str) -> sqlx::Result<()> {

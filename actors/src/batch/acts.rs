@@ -6,7 +6,7 @@ use ractor::ActorProcessingErr;
 
 use super::{call, run::Run};
 use crate::{
-    find::Search,
+    find::{Search, evidence::Evidence},
     messages::{PollerMessage, PublisherMessage, Watch},
     model::ClipStatus,
     plan::Act,
@@ -62,6 +62,7 @@ impl Run {
             // A post that vanished may have been edited just now: what counts is when it was missed.
             let since = clip.intent_at.filter(|_| clip.post.is_none()).unwrap_or(now);
             self.work.search = Some((index, call.attempt, Search::begin(since, self.loaded_at, now)));
+            self.work.evidence = Evidence::default();
         }
         self.work.call = Some(call);
         self.children.ask_publisher(PublisherMessage::Find(call, request));

@@ -59,7 +59,7 @@ impl Run {
             }
             Wish::Resume => self.resume(),
             Wish::RetryFailed { clips } => self.retry_failed(&clips),
-            Wish::Resolve { clip, how } => self.resolve(clip, how),
+            Wish::Resolve { clip, attempt, how } => self.resolve(clip, attempt, how),
         }
     }
 
@@ -136,14 +136,19 @@ impl Run {
         Ok(())
     }
 
-    /// A held clip is decided about. A batch that waited for that goes on; its next plan sees whether others are held.
-    fn resolve(&mut self, index: u32, how: Resolution) -> Outcome {
+    /// A held clip is decided about, if it is still the attempt that the person saw. A batch that waited for that goes on;
+    /// its next plan sees whether others are held.
+    fn resolve(&mut self, index: u32, seen: Option<u32>, how: Resolution) -> Outcome {
         let held = self
             .clips
             .iter()
             .find(|clip| clip.index == index && clip.status == ClipStatus::Held);
         let Some(clip) = held else { return Ok(()) };
         let attempt = clip.attempt;
+        if seen.is_some_and(|seen| seen != attempt) {
+            tracing::warn!(batch.id = %self.batch.id, clip.index = index, attempt, seen, "decision about an attempt that is over");
+            return Ok(());
+        }
         match how {
             Resolution::Retry if self.batch.status == BatchStatus::Cancelled => return Ok(()),
             Resolution::Retry => self.apply(index, ClipEvent::SendAgain)?,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{ProviderError, Verdict},
-    find::{self, Finding},
+    find::{self, Finding, evidence},
     lifecycle::ClipEvent,
     model::{BatchStatus, ClipStatus, PostId, PostRef, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, Listing, Reading, Withdrawal},
@@ -39,26 +39,28 @@ impl Run {
         let Some((_, _, mut search)) = self.work.search else {
             return Ok(());
         };
-        let finding = match &result {
-            Err(_) => {
+        let (finding, seen) = match &result {
+            Err(error) => {
                 search.unanswered(now);
-                Finding::NotYet
+                (Finding::NotYet, evidence::unanswered(error))
             }
             Ok(listing) => {
                 let owned = self.owned(call, listing).await?;
                 let clip = self.clip(call.clip)?;
                 let Some(request) = &clip.request else { return Ok(()) };
-                let seen = find::Look {
+                let rule = &self.context.rules.slots;
+                let look = find::Look {
                     listing,
                     owned: &owned,
                     search: &search,
                 };
-                let finding = find::judge(clip, request, &seen, &self.context.rules.slots, settle, now);
+                let finding = find::judge(clip, request, &look, rule, settle, now);
                 search.answered(now, settle);
-                finding
+                (finding, evidence::listed(clip, request, listing, &owned, rule))
             }
         };
         self.work.search = Some((call.clip, call.attempt, search));
+        self.work.evidence.add(now, seen);
         self.found(call, finding)
     }
 
@@ -104,7 +106,14 @@ impl Run {
     fn found(&mut self, call: Call, finding: Finding) -> Outcome {
         let now = self.context.now();
         match finding {
-            Finding::NotYet => Ok(()),
+            Finding::NotYet => {
+                let message = Some(self.with_evidence(self.why_uncertain(call.clip)?));
+                self.draft.attempts.push(AttemptWrite {
+                    message,
+                    ..attempt(call)
+                });
+                Ok(())
+            }
             Finding::Found(post) if self.listed_only(call, &post)? => {
                 let message = "the provider lists the post but does not answer for it";
                 self.found(call, Finding::CannotTell(Trouble::new(code::CANNOT_TELL, message)))
@@ -113,6 +122,7 @@ impl Run {
                 let write = AttemptWrite {
                     outcome_at: Some(now),
                     verdict: Some(AttemptVerdict::Found),
+                    message: Some(self.with_evidence(self.why_uncertain(call.clip)?)),
                     post: Some(post.clone()),
                     ..attempt(call)
                 };
@@ -121,7 +131,7 @@ impl Run {
             }
             Finding::Absent => {
                 let trouble = Trouble::new(code::NOT_CREATED, "the post was looked for and does not exist");
-                self.record(call, now, AttemptVerdict::Absent, Some(&trouble));
+                self.record_search(call, AttemptVerdict::Absent, &trouble);
                 if self.batch.status == BatchStatus::Cancelled {
                     return self.apply(call.clip, ClipEvent::Cancel);
                 }
@@ -129,10 +139,25 @@ impl Run {
                 self.apply(call.clip, ClipEvent::Absent { trouble, retry_at })
             }
             Finding::CannotTell(trouble) => {
-                self.record(call, now, AttemptVerdict::CannotTell, Some(&trouble));
+                self.record_search(call, AttemptVerdict::CannotTell, &trouble);
                 self.apply(call.clip, ClipEvent::CannotTell(trouble))
             }
         }
+    }
+
+    /// The end of a search, and all that it showed.
+    fn record_search(&mut self, call: Call, verdict: AttemptVerdict, trouble: &Trouble) {
+        let told = Trouble::new(&trouble.code, self.with_evidence(&trouble.message));
+        self.record(call, self.context.now(), verdict, Some(&told));
+    }
+
+    fn why_uncertain(&self, index: u32) -> Result<&str, ActorProcessingErr> {
+        let error = self.clip(index)?.error.as_ref();
+        Ok(error.map_or("the answer was lost", |error| &error.message))
+    }
+
+    fn with_evidence(&self, why: &str) -> String {
+        format!("{why}; {}", self.work.evidence)
     }
 
     /// Whether a post that vanished is listed under its old id for the second time: nothing would ever change.

@@ -36,6 +36,9 @@ pub enum Wish {
     Resolve {
         /// Which, from 1.
         clip: u32,
+        /// The attempt that was held when the person decided: another one is another question. `None` in rows from before
+        /// this was kept.
+        attempt: Option<u32>,
         /// How.
         how: Resolution,
     },
@@ -63,6 +66,8 @@ struct Clips {
 #[derive(Serialize, Deserialize)]
 struct Resolved {
     clip: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    attempt: Option<u32>,
     #[serde(flatten)]
     how: Resolution,
 }
@@ -92,8 +97,9 @@ impl Wish {
         let json = match self {
             Self::Cancel | Self::Pause | Self::Resume => return None,
             Self::RetryFailed { clips } => serde_json::to_string(&Clips { clips: clips.clone() }),
-            Self::Resolve { clip, how } => serde_json::to_string(&Resolved {
+            Self::Resolve { clip, attempt, how } => serde_json::to_string(&Resolved {
                 clip: *clip,
+                attempt: *attempt,
                 how: how.clone(),
             }),
         };
@@ -117,9 +123,9 @@ impl Wish {
                 Self::RetryFailed { clips }
             }
             CommandKind::Resolve => {
-                let Resolved { clip, how } =
+                let Resolved { clip, attempt, how } =
                     serde_json::from_str(text()?).map_err(|error| unreadable(error.to_string()))?;
-                Self::Resolve { clip, how }
+                Self::Resolve { clip, attempt, how }
             }
         })
     }
@@ -131,7 +137,8 @@ mod tests {
 
     #[test]
     fn every_wish_comes_back_from_its_row() {
-        let resolve = |how| Wish::Resolve { clip: 3, how };
+        let attempt = Some(2);
+        let resolve = |how| Wish::Resolve { clip: 3, attempt, how };
         for wish in [
             Wish::Cancel,
             Wish::Pause,
@@ -146,7 +153,17 @@ mod tests {
             assert_eq!(Wish::read(wish.kind(), detail.as_deref()).unwrap(), wish, "{detail:?}");
         }
         let adopt = resolve(Resolution::Adopt("1".into())).detail();
-        assert_eq!(adopt.as_deref(), Some(r#"{"clip":3,"action":"adopt","postId":"1"}"#));
+        assert_eq!(
+            adopt.as_deref(),
+            Some(r#"{"clip":3,"attempt":2,"action":"adopt","postId":"1"}"#)
+        );
+        let (clip, attempt, how) = (3, None, Resolution::Drop);
+        let before = Wish::read(CommandKind::Resolve, Some(r#"{"clip":3,"action":"drop"}"#));
+        assert_eq!(
+            before.unwrap(),
+            Wish::Resolve { clip, attempt, how },
+            "a row from before"
+        );
     }
 
     #[test]

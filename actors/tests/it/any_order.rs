@@ -94,6 +94,7 @@ fn wish(world: &World, batch: &BatchId, dice: &mut Dice) -> Wish {
             let how = Resolution::Adopt(post.unwrap_or("4711".into()));
             Wish::Resolve {
                 clip: dice.below(6) as u32,
+                attempt: None,
                 how,
             }
         }
@@ -102,6 +103,7 @@ fn wish(world: &World, batch: &BatchId, dice: &mut Dice) -> Wish {
             let clip = dice.pick(&held);
             Wish::Resolve {
                 clip: clip.index,
+                attempt: Some(clip.attempt),
                 how: by_the_truth(world, &clip, dice),
             }
         }
@@ -139,7 +141,11 @@ async fn bring_to_an_end(world: &World, batch: &BatchId, dice: &mut Dice) {
                     (Resolution::Retry, BatchStatus::Cancelled) => Resolution::Drop,
                     (how, _) => how,
                 };
-                Wish::Resolve { clip: clip.index, how }
+                Wish::Resolve {
+                    clip: clip.index,
+                    attempt: Some(clip.attempt),
+                    how,
+                }
             }
             (BatchStatus::Failed, None) => Wish::RetryFailed { clips: vec![] },
             (_, None) => Wish::Resume,

@@ -193,3 +193,23 @@ async fn a_batch_whose_actor_keeps_dying_is_paused_with_the_reason_and_harms_no_
         "one of its own, two of the other"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn absence_is_counted_from_the_restart_because_a_dead_process_may_have_sent_late() {
+    let mut world = world().await;
+    world.network.script().faults.push_back(Fault::LostBefore);
+    world.network.script().create_takes = Duration::from_secs(4);
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait(&batch, LONG, |_, clips| clips[0].request.is_some()).await;
+    // The intent is older than absence takes when the next life begins.
+    world.crash(Duration::from_secs(70)).await;
+    world.wait_clip(&batch, LONG, 1, ClipStatus::Uncertain).await;
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    assert_eq!(world.network.calls("create").len(), 1, "it is not believed yet");
+    // What the dead process had sent is listed only now.
+    let request = world.store.read(&batch).1[0].request.clone().unwrap();
+    world.network.appears("77", &request);
+    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+    assert_eq!(world.network.calls("create").len(), 1);
+    assert_ledger(&world, &batch);
+}

@@ -17,6 +17,7 @@ mod retries;
 mod retry;
 mod scheduled;
 mod simulation;
+mod stale;
 mod uncertain;
 
 use std::time::Duration;

@@ -202,7 +202,9 @@ async fn a_batch_whose_actor_kept_dying_gets_all_its_restarts_again() {
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait_status(&batch, LONG, BatchStatus::Paused).await;
     assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "BATCH_KEEPS_FAILING");
-    // It still watches the clip in flight, and dies of that.
+    let asked = world.network.calls("status").len();
+    tokio::time::sleep(LONG).await;
+    assert_eq!(world.network.calls("status").len(), asked, "it does not die for ever");
     world.network.script().panicking_looks = 0;
     assert_eq!(world.command(&batch, Wish::Resume).await, Some(BatchStatus::Processing));
     assert_eq!(world.store.read(&batch).0.restarts, 0);

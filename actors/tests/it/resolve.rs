@@ -10,14 +10,15 @@ use storyclip_actors::{
 use super::{LONG, assert_ledger, kinds, statuses, world};
 
 fn resolve(clip: u32, how: Resolution) -> Wish {
-    Wish::Resolve { clip, how }
+    let attempt = None;
+    Wish::Resolve { clip, attempt, how }
 }
 
 fn adopt(clip: u32, post: &str) -> Wish {
     resolve(clip, Resolution::Adopt(post.into()))
 }
 
-fn clip(world: &World, batch: &BatchId, index: usize) -> Clip {
+pub fn clip(world: &World, batch: &BatchId, index: usize) -> Clip {
     world.store.read(batch).1.remove(index - 1)
 }
 
@@ -28,7 +29,7 @@ fn paused_with(world: &World, batch: &BatchId) -> String {
 }
 
 /// A batch whose first clip is held, its post being there or not.
-async fn held(world: &World, batch: NewBatch, lost: Fault) -> BatchId {
+pub async fn held(world: &World, batch: NewBatch, lost: Fault) -> BatchId {
     let there = lost == Fault::LostAfter;
     world.network.script().list_shows_published = false;
     world.network.script().faults.push_back(lost);

@@ -54,19 +54,44 @@ fn a_seed_plays_the_same_history_wherever_and_however_often_it_is_played() {
 
 #[test]
 fn a_day_without_the_network_loses_nothing_and_hammers_nothing() {
-    for (seed, trouble) in [(1, Trouble::Unreachable), (2, Trouble::Unavailable)] {
-        let scenario = Scenario::day_of_outage(seed, trouble);
-        let (clips, spell) = (
-            scenario.batches.iter().map(|batch| batch.urls.len()).sum::<usize>() as u64,
-            scenario.spells[0].clone(),
-        );
-        let outcome = simulation::play(scenario, true);
-        assert_right(&outcome);
-        let counts = &outcome.counts;
-        assert_eq!(
-            (counts.live, counts.duplicates, counts.lost, counts.held),
-            (clips, 0, 0, 0),
-            "{spell:?}"
-        );
+    let brand = || Trouble::BrandRefused("77".into());
+    for seed in 1..=4 {
+        for trouble in [
+            Trouble::Unreachable,
+            Trouble::Unavailable,
+            Trouble::TokenRefused,
+            brand(),
+        ] {
+            a_day_of(seed, trouble);
+        }
     }
+}
+
+fn a_day_of(seed: u64, trouble: Trouble) {
+    let scenario = Scenario::day_of_outage(seed, trouble);
+    let (clips, spell) = (
+        scenario.batches.iter().map(|batch| batch.urls.len()).sum::<usize>() as u64,
+        scenario.spells[0].clone(),
+    );
+    let outcome = simulation::play(scenario, true);
+    assert_right(&outcome);
+    let counts = &outcome.counts;
+    assert_eq!(
+        (counts.live, counts.duplicates, counts.lost, counts.held),
+        (clips, 0, 0, 0),
+        "{spell:?}"
+    );
+}
+
+#[test]
+fn a_list_that_lags_behind_longer_than_absence_takes_leaves_it_to_a_person() {
+    let (mut held, mut duplicates) = (0, 0);
+    for seed in 0..40 {
+        let outcome = simulation::play(Scenario::lagging_list(seed), false);
+        assert_right(&outcome);
+        held += outcome.counts.commands.get("resolve").copied().unwrap_or_default() + outcome.counts.held;
+        duplicates += outcome.counts.duplicates;
+    }
+    assert!(held > 20, "people were asked {held} times");
+    assert_eq!(duplicates, 0);
 }

@@ -64,6 +64,18 @@ async fn a_list_that_may_hide_published_posts_proves_nothing_and_a_person_is_ask
     let (row, clips) = world.store.read(&batch);
     assert_eq!(&*row.error.unwrap().code, "CLIP_HELD");
     assert_eq!(&*clips[0].error.as_ref().unwrap().code, "CANNOT_TELL");
+    let attempts = world.store.attempts();
+    let held = attempts.iter().find(|row| row.write.clip == 1).unwrap();
+    let evidence = held.write.message.clone().unwrap();
+    assert_eq!(
+        evidence.matches("looked at").count(),
+        1,
+        "three looks that showed the same: {evidence}"
+    );
+    assert!(
+        evidence.contains("2 times more until") && evidence.contains("0 posts listed"),
+        "{evidence}"
+    );
     assert_eq!(world.network.calls("create").len(), 2);
 }
 

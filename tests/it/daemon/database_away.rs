@@ -1,7 +1,11 @@
-//! A database that cannot be written for a while: locked, full, read-only or gone. The daemon asks nothing of the networks
-//! meanwhile, says so, and goes on by itself; no clip is lost and none is sent twice.
+//! A database that cannot be written for a while: locked, full, read-only or gone, or whose file was moved away. The daemon
+//! asks nothing of the networks meanwhile, says so, and goes on by itself; no clip is lost and none is sent twice.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -58,6 +62,31 @@ impl Waiting {
         assert_eq!(self.stage.requests(), asked, "nobody was there to record an answer");
         self.daemon.api.not_ready("the database is away").await;
         assert_eq!(self.daemon.api.get("/healthz").await.0, StatusCode::OK);
+    }
+
+    /// Nothing is promised either.
+    async fn refuses_wishes(&self) {
+        let body = stories(ACCOUNT, &clips(1), json!({}));
+        let publish = self.daemon.api.post("/api/metricool/publish/stories", &body);
+        for (status, answer) in [publish.await, self.daemon.api.cancel(&self.id).await] {
+            let refused = (status, answer["code"].as_str().unwrap());
+            assert_eq!(
+                refused,
+                (StatusCode::SERVICE_UNAVAILABLE, "STORE_UNAVAILABLE"),
+                "{answer}"
+            );
+        }
+    }
+
+    /// The daemon is stopped in order, and the next one finds what it needs.
+    async fn begins_anew(self) {
+        let Self { stage, daemon, id } = self;
+        daemon.stop().await;
+        let next = stage.start().await;
+        ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
+        assert_eq!(stage.creates(), 3, "nothing is sent twice");
+        next.stop().await;
+        stage.clear().await;
     }
 
     /// The database is back.
@@ -137,6 +166,45 @@ async fn a_disk_that_became_read_only_is_waited_for() {
     waiting.falls_silent().await;
     disk.mend();
     waiting.goes_on().await.clear().await;
+}
+
+/// Another name in the same folder.
+fn aside(file: &Path) -> PathBuf {
+    file.with_extension("aside")
+}
+
+#[tokio::test]
+async fn a_file_that_was_moved_away_is_waited_for_until_it_is_back() {
+    let mut waiting = Waiting::on(Database::sqlite(), Vec::new()).await;
+    let file = waiting.stage.database.file();
+    fs::rename(&file, aside(&file)).unwrap();
+    waiting.falls_silent().await;
+    assert!(waiting.daemon.process.log().contains("was moved or removed"));
+    waiting.refuses_wishes().await;
+    fs::rename(aside(&file), &file).unwrap();
+    waiting.goes_on().await.clear().await;
+}
+
+#[tokio::test]
+async fn another_file_in_its_place_is_not_taken_for_it() {
+    let mut waiting = Waiting::on(Database::sqlite(), Vec::new()).await;
+    let file = waiting.stage.database.file();
+    fs::rename(&file, aside(&file)).unwrap();
+    fs::copy(aside(&file), &file).unwrap();
+    waiting.falls_silent().await;
+    assert!(waiting.daemon.process.log().contains("is another file"));
+    waiting.refuses_wishes().await;
+    waiting.begins_anew().await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_removed_is_saved_by_an_orderly_stop() {
+    let mut waiting = Waiting::on(Database::sqlite(), Vec::new()).await;
+    fs::remove_file(waiting.stage.database.file().with_extension("db-wal")).unwrap();
+    waiting.falls_silent().await;
+    assert!(waiting.daemon.process.log().contains("stop this daemon in order"));
+    waiting.refuses_wishes().await;
+    waiting.begins_anew().await;
 }
 
 #[tokio::test]

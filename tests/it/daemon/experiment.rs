@@ -52,6 +52,7 @@ pub fn seed(experiment: &str) -> u64 {
 
 /// See the file's first line.
 pub struct Experiment {
+    network: &'static str,
     urls: Vec<String>,
     kills: usize,
     faults: Value,
@@ -75,6 +76,7 @@ impl Experiment {
             faults[name] = fault.clone();
         }
         Self {
+            network: "facebook",
             urls,
             kills,
             faults,
@@ -87,6 +89,11 @@ impl Experiment {
         }
     }
 
+    /// The same with stories of this network.
+    pub fn to(self, network: &'static str) -> Self {
+        Self { network, ..self }
+    }
+
     /// Kills, lets the batch come to its end, and asserts what holds in any case: all kills came before that end, and
     /// watchers of the batch and of its user saw every event once. Gives the sandbox and the batch's summary.
     pub async fn run(&mut self) -> (Stage, Value) {
@@ -95,7 +102,7 @@ impl Experiment {
         let spawned = Instant::now();
         let first = stage.start().await;
         let startup = spawned.elapsed();
-        let body = stories(ACCOUNT, &self.urls, json!({"maxRetries": 10}));
+        let body = stories(ACCOUNT, &self.urls, json!({"maxRetries": 10, "network": self.network}));
         let id = first.api.publish(&body).await;
         let watchers = [
             Watcher::of(format!("batchId={id}")),

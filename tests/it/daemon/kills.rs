@@ -37,6 +37,16 @@ async fn a_hundred_kills_leave_one_live_post_per_clip_when_answers_are_lost_too(
 }
 
 #[tokio::test]
+async fn kills_leave_one_live_post_per_clip_of_instagram_when_answers_are_lost_too() {
+    let faults = json!({"error_after_commit": {"probability": 0.1}});
+    let mut experiment = Experiment::new(clips(20), 40, faults).to("instagram");
+    let (stage, batch) = experiment.run().await;
+    assert_eq!(batch["network"], "instagram");
+    ledger::all_published(&stage.sandbox, &batch);
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn kills_leave_no_clip_twice_when_everything_else_goes_wrong_too() {
     let faults = json!({
         "error_before_commit": {"probability": 0.05},

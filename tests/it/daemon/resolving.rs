@@ -92,6 +92,15 @@ async fn a_lost_answer_that_nobody_can_clear_up_is_held_seen_by_the_scraper_and_
             (&attempt["verdict"], &attempt["code"]),
             (&json!("cannot_tell"), &json!("CANNOT_TELL"))
         );
+        let told = attempt["message"].as_str().unwrap();
+        for look in [
+            "looked at 20",
+            "times more until",
+            "posts listed",
+            "never seen to show published",
+        ] {
+            assert!(told.contains(look), "every look is told: {told}");
+        }
         assert!(
             attempt["request"]["media"].is_string() && attempt["intentAt"].is_string(),
             "{attempt:#}"

@@ -1,4 +1,4 @@
-//! Upgrades: rows of the first schema, with batches in flight, under the present binary; and a schema that it cannot know.
+//! Upgrades: rows of every older schema, with batches in flight, under the present binary; and a schema that it cannot know.
 
 use std::sync::Arc;
 
@@ -26,15 +26,18 @@ static MIGRATIONS: Migrator = sqlx::migrate!();
 /// Rows as the binary of the first schema wrote them.
 const LEFT: &str = include_str!("schema_1.sql");
 
+/// What that of the second may have written beside them.
+const LEFT_BY_THE_SECOND: &str = include_str!("schema_2.sql");
+
 /// When that daemon was killed, and how each of its instants begins.
 const KILLED: &str = "2026-11-26T15:54:36.200Z";
 const MINUTE: &str = "2026-11-26T15:54:";
 
 /// The rows as if it had been killed just now.
-fn left_just_now() -> String {
+fn just_now(left: &str) -> String {
     let killed: Timestamp = KILLED.parse().unwrap();
     let passed = SystemClock.now().since(killed);
-    let mut parts = LEFT.split(MINUTE);
+    let mut parts = left.split(MINUTE);
     let mut text = parts.next().unwrap().to_owned();
     for part in parts {
         let (seconds, rest) = part.split_at("36.200Z".len());
@@ -49,17 +52,33 @@ async fn run(conn: &mut AnyConnection, sql: String) {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(conn).await.unwrap();
 }
 
-/// The database of the first schema, and at the network the posts that its daemon had made.
-async fn left_behind(stage: &Stage) {
-    let mut conn = stage.database.open().await;
-    let first: Vec<Migration> = MIGRATIONS
+async fn migrate(conn: &mut AnyConnection, schema: i64) {
+    let older: Vec<Migration> = MIGRATIONS
         .iter()
-        .filter(|migration| migration.version == 1)
+        .filter(|migration| migration.version <= schema)
         .cloned()
         .collect();
-    assert_eq!(first.len(), 1);
-    Migrator::with_migrations(first).run(&mut conn).await.unwrap();
-    run(&mut conn, left_just_now()).await;
+    Migrator::with_migrations(older).run(conn).await.unwrap();
+}
+
+/// By the number of their last migration.
+fn older_schemas() -> Vec<i64> {
+    let mut schemas: Vec<i64> = MIGRATIONS.iter().map(|migration| migration.version).collect();
+    schemas.sort_unstable();
+    schemas.pop();
+    schemas
+}
+
+/// The database of this schema, and at the network the posts that its daemon had made.
+async fn left_behind(stage: &Stage, schema: i64) {
+    let mut conn = stage.database.open().await;
+    migrate(&mut conn, 1).await;
+    run(&mut conn, just_now(LEFT)).await;
+    if schema > 1 {
+        migrate(&mut conn, 2).await;
+        run(&mut conn, just_now(LEFT_BY_THE_SECOND)).await;
+        migrate(&mut conn, schema).await;
+    }
 
     let sql = "SELECT account_id, post_id, request FROM delivery_attempts WHERE post_id IS NOT NULL \
                OR batch_id = 'batch_sent' ORDER BY slot";
@@ -88,9 +107,9 @@ async fn left_behind(stage: &Stage) {
     conn.close().await.unwrap();
 }
 
-async fn an_older_schema_goes_on_with_its_batches(database: Database) {
+async fn an_older_schema_goes_on_with_its_batches(database: Database, schema: i64) {
     let stage = Stage::with(database, instant(json!({"confirm_ms": 20}))).await;
-    left_behind(&stage).await;
+    left_behind(&stage, schema).await;
     let posts = stage.creates();
     let daemon = stage.start().await;
     for id in ["batch_done", "batch_waiting", "batch_sent", "batch_unsent"] {
@@ -100,10 +119,14 @@ async fn an_older_schema_goes_on_with_its_batches(database: Database) {
     let cancelled = daemon.api.finished("batch_cancelled").await;
     assert_eq!(cancelled["status"], "cancelled");
     ledger::live_once_in_order(&stage.sandbox, &cancelled, []);
-    // The third clip that waited, the second of the lost answer, the one that never arrived.
+    let decided = usize::from(schema > 1);
+    if decided > 0 {
+        ledger::all_published(&stage.sandbox, &daemon.api.finished("batch_held").await);
+    }
+    // Beside what a person decided to send again: the third clip that waited, the second of the lost answer, the one that never arrived.
     assert_eq!(
         stage.creates() - posts,
-        3,
+        3 + decided,
         "what the old daemon had sent is not sent again"
     );
     daemon.stop().await;
@@ -129,13 +152,17 @@ async fn an_older_schema_goes_on_with_its_batches(database: Database) {
 
 #[tokio::test]
 async fn an_older_sqlite_file_is_upgraded_with_batches_in_flight() {
-    an_older_schema_goes_on_with_its_batches(Database::sqlite()).await;
+    for schema in older_schemas() {
+        an_older_schema_goes_on_with_its_batches(Database::sqlite(), schema).await;
+    }
 }
 
 #[tokio::test]
 async fn an_older_postgresql_is_upgraded_with_batches_in_flight() {
-    if let Some(database) = Database::postgres().await {
-        an_older_schema_goes_on_with_its_batches(database).await;
+    for schema in older_schemas() {
+        if let Some(database) = Database::postgres().await {
+            an_older_schema_goes_on_with_its_batches(database, schema).await;
+        }
     }
 }
 

@@ -47,7 +47,8 @@ async fn each_decision_is_durable_before_it_is_answered() {
         assert_eq!((status.as_u16(), told), (200, expected));
         let commands = ports::Store::commands(&server.store, &id).await.unwrap();
         let wishes: Vec<_> = commands.into_iter().map(|command| command.wish).collect();
-        assert_eq!(wishes, [Some(Wish::Resolve { clip: 1, how })]);
+        let (clip, attempt) = (1, Some(0));
+        assert_eq!(wishes, [Some(Wish::Resolve { clip, attempt, how })]);
         assert_eq!(server.notes.commanded.lock().unwrap().last(), Some(&id));
     }
 }
@@ -122,6 +123,9 @@ async fn what_is_not_held_is_a_conflict_with_the_clips_status() {
         }
     }
     let (id, mut runner) = held(&server, code::CANNOT_TELL).await;
+    let another = decide(&server, &id, "1", &json!({"action": "retry", "attempt": 9})).await;
+    let told = problem(another, 409, "ATTEMPT_NOT_HELD").await;
+    assert_eq!(told["currentStatus"], "held");
     runner.turn(BatchStatus::Cancelled, true).await;
     let again = decide(&server, &id, "1", &json!({"action": "retry"})).await;
     let told = problem(again, 409, "BATCH_NOT_RETRYABLE").await;
@@ -139,6 +143,21 @@ async fn a_body_that_makes_no_sense_names_its_fields() {
         (json!({"action": "sing"}), "INVALID_ACTION", vec!["action"]),
         (json!({"action": 1}), "INVALID_ACTION", vec!["action"]),
         (json!({"action": "adopt"}), "MISSING_POST_ID", vec!["postId"]),
+        (
+            json!({"action": "drop", "attempt": 0}),
+            "INVALID_ATTEMPT",
+            vec!["attempt"],
+        ),
+        (
+            json!({"action": "drop", "attempt": "1"}),
+            "INVALID_ATTEMPT",
+            vec!["attempt"],
+        ),
+        (
+            json!({"action": "drop", "attempt": 4294967296_u64}),
+            "INVALID_ATTEMPT",
+            vec!["attempt"],
+        ),
         (
             json!({"action": "adopt", "postId": ""}),
             "INVALID_POST_ID",

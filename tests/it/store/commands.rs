@@ -10,7 +10,8 @@ use storyclip_actors::{
 use super::bench::{Bench, at, batch, node, step};
 
 fn wishes() -> Vec<Wish> {
-    let resolve = |how| Wish::Resolve { clip: 2, how };
+    let attempt = Some(3);
+    let resolve = |how| Wish::Resolve { clip: 2, attempt, how };
     vec![
         Wish::Pause,
         Wish::Resume,
@@ -52,6 +53,7 @@ pub async fn a_detail_that_cannot_be_read_holds_up_nobody(bench: &Bench) {
             Wish::RetryFailed { clips: vec![1] },
             Wish::Resolve {
                 clip: 1,
+                attempt: Some(1),
                 how: Resolution::Drop,
             },
         ] {

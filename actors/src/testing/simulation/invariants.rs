@@ -33,7 +33,7 @@ pub use the_end::{everybody_rests, places_are_free, somebody_does_not_rest};
 const IDLE: Duration = Duration::from_secs(360);
 
 /// Any call to the network: no more are under way than the limiter allows.
-pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp) {
+pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, account: Option<&AccountId>, now: Timestamp) {
     let under_way = gate.calls_under_way.load(Ordering::Relaxed);
     if under_way > stage.scenario.max_in_flight {
         stage.violate(
@@ -56,7 +56,17 @@ pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, now: Timestamp
     let mut wrong = stage
         .troubles(now)
         .filter(|(_, spell)| spell.trouble != Trouble::StoreDown);
-    if let (Some((spell, _)), None) = (wrong.next(), wrong.next()) {
+    let concerns = |trouble: &Trouble| match trouble {
+        Trouble::BrandRefused(brand) => account == Some(brand),
+        Trouble::Unreachable
+        | Trouble::Unavailable
+        | Trouble::TokenRefused
+        | Trouble::Throttled
+        | Trouble::StoreDown => true,
+    };
+    if let (Some((spell, alone)), None) = (wrong.next(), wrong.next())
+        && concerns(&alone.trouble)
+    {
         record.calls_in_spells.push(CallInSpell {
             node: gate.name.clone(),
             probes: kind == Kind::Check,

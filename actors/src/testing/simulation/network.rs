@@ -101,7 +101,7 @@ impl SimulatedNetwork {
         let now = stage.now();
         let course = self.course(kind, account, now);
         let _under_way = UnderWay::begin(gate, kind);
-        invariants::a_call_leaves(stage, gate, kind, now);
+        invariants::a_call_leaves(stage, gate, kind, account, now);
         self.tell(|| format!("{kind:?} {about}"));
         if course.fault == Some(Fault::PanicBefore) {
             self.panic(kind);

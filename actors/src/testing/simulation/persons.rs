@@ -47,7 +47,11 @@ pub fn resolve(stage: &Stage, batch: &BatchId) -> Option<Wish> {
             .dice()
             .pick(&[Resolution::Retry, Resolution::Retry, Resolution::Drop]),
     };
-    Some(Wish::Resolve { clip: held.index, how })
+    Some(Wish::Resolve {
+        clip: held.index,
+        attempt: Some(held.attempt),
+        how,
+    })
 }
 
 /// What a person wants of a batch that rests; nothing, if it needs nobody or they leave it.

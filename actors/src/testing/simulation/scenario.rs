@@ -8,7 +8,9 @@ mod rolling;
 
 use std::time::Duration;
 
-use self::rolling::{batches, give_slots, habits, happenings, is_storm, network_faults, skews, spells, store_faults};
+use self::rolling::{
+    batches, give_slots, habits, happenings, is_storm, lag_behind, network_faults, skews, spells, store_faults,
+};
 use super::dice::Dice;
 use crate::{context::Rules, model::AccountId, schedule::SlotRule, testing::NewBatch};
 
@@ -51,6 +53,8 @@ pub struct NetworkFaults {
 pub struct Habits {
     /// How long after its creation a post is listed, at most.
     pub list_lag: Duration,
+    /// And at least.
+    pub list_lag_least: Duration,
     /// How long after its creation a post is known by its id, usually at most.
     pub visible_lag: Duration,
     /// Chance that a post stays unknown for longer than the minute in which that is nothing.
@@ -173,6 +177,12 @@ impl Scenario {
         let calm_after = dice.millis(20_000, if granularity == 0 { 150_000 } else { 400_000 });
         let happenings = happenings(dice, batches.len(), nodes, calm_after);
         let storm = is_storm(dice);
+        let mut habits = habits(dice, storm);
+        // Of a slot that still lies ahead then, absence would be believed.
+        let soon = rules.slots.lead + rules.slots.granularity < rules.find_settle;
+        if dice.chance(120) && soon && batches.iter().all(|batch| batch.scheduled.is_none()) {
+            lag_behind(&mut habits, dice, rules.find_settle);
+        }
         Self {
             seed,
             max_in_flight: dice.pick(&[1, 2, 5, 5]),
@@ -180,13 +190,33 @@ impl Scenario {
             nodes,
             store: store_faults(dice, storm),
             network: network_faults(dice, storm),
-            habits: habits(dice, storm),
+            habits,
             spells: spells(dice, calm_after),
             happenings,
             batches,
             rules,
             calm_after,
         }
+    }
+
+    /// A network whose list lags behind for longer than absence takes to be believed, and that loses many answers. Nothing
+    /// but a person can tell what became of a post.
+    pub fn lagging_list(seed: u64) -> Self {
+        let dice = &mut Dice::new(seed);
+        let mut any = Self::of(seed);
+        any.rules.slots = SlotRule {
+            lead: Duration::from_secs(dice.pick(&[0, 0, 5, 40])),
+            granularity: Duration::ZERO,
+        };
+        any.batches.iter_mut().for_each(|batch| batch.scheduled = None);
+        lag_behind(&mut any.habits, dice, any.rules.find_settle);
+        any.network.lost_after = 300;
+        any
+    }
+
+    /// Whether the list lags behind for longer than absence takes to be believed.
+    pub fn list_lags(&self) -> bool {
+        self.habits.list_lag_least > self.rules.find_settle
     }
 
     /// A day without the network, and nothing else that goes wrong.
@@ -209,6 +239,8 @@ impl Scenario {
                 hidden: 0,
                 renames_media: 0,
                 incomplete: 0,
+                list_lag: Duration::from_secs(15),
+                list_lag_least: Duration::ZERO,
                 lists_published: true,
                 configured: true,
                 ..calm.habits

@@ -6,7 +6,7 @@ use super::clips::a_clip_changed;
 use crate::{
     error::StoreError,
     model::{BatchStatus, ClipStatus, OnFailure, Ruling, Totals},
-    ports::Change,
+    ports::{AttemptVerdict, Change},
     testing::{
         RowView,
         simulation::{ledger::Attempt, node::Gate, stage::Stage},
@@ -44,6 +44,10 @@ pub fn a_change_was_written(
         );
     }
     for write in &change.attempts {
+        if write.verdict == Some(AttemptVerdict::Absent) && stage.scenario.list_lags() {
+            let who = format!("{}#{}.{}", change.batch, write.clip, write.attempt);
+            stage.violate("absence is not believed where the list lags behind", who);
+        }
         if write.request.is_some() {
             an_intent_is_durable(stage, change, write.clip, write.attempt, &after);
         }

@@ -78,6 +78,12 @@ pub fn places_are_free(stage: &Arc<Stage>, gate: &Gate, free: usize) {
     }
 }
 
+/// Whether it does nothing, not even ask, until a person says resume.
+fn kept_failing(row: &RowView) -> bool {
+    let reason = row.batch.error.as_ref().map(|error| &*error.code);
+    row.batch.status == BatchStatus::Paused && reason == Some(code::BATCH_KEEPS_FAILING)
+}
+
 fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
     let any = |status| row.clips.iter().any(|clip| clip.status == status);
     // A clip whose timeout stopped its batch may have been published late; the batch stays stopped for a person.
@@ -86,7 +92,7 @@ fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
     let batch = &row.batch;
     let reason = batch.error.as_ref().map(|error| &*error.code);
     let flying = row.clips.iter().find(|clip| clip.in_flight());
-    if let Some(clip) = flying {
+    if let Some(clip) = flying.filter(|_| !kept_failing(row)) {
         return Some(format!("clip {} is {}", clip.index, clip.status));
     }
     let right = match batch.status {
@@ -138,14 +144,11 @@ fn differs_from_the_ledger(
     let right = match clip.status {
         ClipStatus::Published => own,
         ClipStatus::Held => true,
-        ClipStatus::Failed => own && clip.timed_out() && could_not_be_seen_going_live(ledger, post, clip),
-        ClipStatus::Pending
-        | ClipStatus::Queued
-        | ClipStatus::Uploading
-        | ClipStatus::WaitingConfirmation
-        | ClipStatus::Retrying
-        | ClipStatus::Uncertain
-        | ClipStatus::Cancelled => false,
+        ClipStatus::Failed => {
+            own && clip.timed_out() && (kept_failing(row) || could_not_be_seen_going_live(ledger, post, clip))
+        }
+        ClipStatus::Uploading | ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => kept_failing(row),
+        ClipStatus::Pending | ClipStatus::Queued | ClipStatus::Retrying | ClipStatus::Cancelled => false,
     };
     let code = clip.error.as_ref().map(|error| error.code.clone());
     (!right).then(|| {
@@ -214,7 +217,7 @@ fn attempt_differs(stage: &Stage, clip: &Clip, row: &RowView) -> Option<String> 
             _,
         ) => true,
     };
-    (!right || write.outcome_at.is_none())
+    (!right || (write.outcome_at.is_none() && !clip.in_flight()))
         .then(|| format!("{} {code:?}, its row says {:?}", clip.status, write.verdict))
 }
 
@@ -250,6 +253,10 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
             ClipStatus::Cancelled => true,
             // One that was reopened and waits for its turn is told to be queued.
             ClipStatus::Pending => word.is_none_or(|word| word == "queued"),
+            // One that was handed over before its slot is told to be scheduled, whatever is doubted later.
+            ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => {
+                matches!(word, Some("waiting_confirmation" | "scheduled"))
+            }
             other => word == Some(other.as_str()),
         };
         if !right {
@@ -314,9 +321,9 @@ fn probes_within(time: Duration, trouble: &Trouble) -> Option<usize> {
     let mut passed = Duration::ZERO;
     while passed <= time {
         passed += match trouble {
-            Trouble::TokenRefused => CREDENTIAL_CHECK,
+            Trouble::TokenRefused | Trouble::BrandRefused(_) => CREDENTIAL_CHECK,
             Trouble::Unreachable | Trouble::Unavailable => probe_backoff(probes as u32 - 1),
-            Trouble::BrandRefused(_) | Trouble::Throttled | Trouble::StoreDown => return None,
+            Trouble::Throttled | Trouble::StoreDown => return None,
         };
         probes += 1;
     }

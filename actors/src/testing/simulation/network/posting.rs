@@ -37,6 +37,10 @@ impl SimulatedNetwork {
         } else {
             dice.millis(0, habits.visible_lag.as_millis() as u64)
         };
+        let listed_after = {
+            let [least, most] = [habits.list_lag_least, habits.list_lag].map(|lag| lag.as_millis() as u64);
+            dice.millis(least, most)
+        };
         let renamed = !calm && dice.chance(habits.renames_media);
         let id = ledger.new_id();
         let post = Post {
@@ -53,7 +57,7 @@ impl SimulatedNetwork {
             },
             created_at: at,
             visible_at: at + visible_after,
-            listed_at: at + dice.millis(0, habits.list_lag.as_millis() as u64),
+            listed_at: at + listed_after,
             fate: if calm {
                 Fate::GoesLive(dice.millis(100, 5_000))
             } else {

@@ -100,6 +100,7 @@ pub(super) fn network_faults(dice: &mut Dice, storm: bool) -> NetworkFaults {
 pub(super) fn habits(dice: &mut Dice, storm: bool) -> Habits {
     Habits {
         list_lag: dice.mostly_short(15),
+        list_lag_least: Duration::ZERO,
         visible_lag: dice.mostly_short(50),
         hidden: sometimes(dice, storm, 80, 200),
         lists_published: !dice.chance(200),
@@ -113,6 +114,14 @@ pub(super) fn habits(dice: &mut Dice, storm: bool) -> Habits {
         late: sometimes(dice, storm, 150, 250),
         stuck: sometimes(dice, storm, 100, 200),
     }
+}
+
+/// A list that shows a post only when absence would have been believed, had it not been known to say nothing of posts that
+/// are live.
+pub(super) fn lag_behind(habits: &mut Habits, dice: &mut Dice, settle: Duration) {
+    habits.list_lag_least = settle + dice.millis(1, 60_000);
+    habits.list_lag = habits.list_lag_least + dice.mostly_short(600);
+    habits.lists_published = false;
 }
 
 pub(super) fn spells(dice: &mut Dice, calm_after: Duration) -> Vec<Spell> {
