@@ -14,6 +14,7 @@ mod creates;
 mod decode;
 mod drain;
 mod events;
+mod examine;
 mod express;
 mod fault;
 mod gathering;
@@ -57,6 +58,7 @@ use place::Place;
 use sql::Dialect;
 
 pub use api_keys::{KeyView, MOST_KEYS};
+pub use examine::{Condition, examine};
 pub use lists::{Listed, Page, Past, Position};
 pub use notices::{
     Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,

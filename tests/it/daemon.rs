@@ -11,6 +11,7 @@ mod credentials;
 mod database;
 mod database_away;
 mod disk;
+mod doctor;
 mod experiment;
 mod hostile;
 mod keys;
