@@ -30,6 +30,7 @@ mod receiver;
 mod resolving;
 mod retrying;
 mod scheduling;
+mod secrets;
 mod stage;
 mod stopping;
 mod systemd;
