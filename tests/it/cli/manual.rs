@@ -2,7 +2,7 @@
 
 use super::{err, out, storyclip};
 
-const COMMANDS: [&str; 17] = [
+const COMMANDS: [&str; 18] = [
     "serve",
     "demo",
     "sandbox",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 17] = [
     "cancel",
     "retry",
     "resolve",
+    "vapid",
     "doctor",
     "config",
     "completions",
