@@ -47,7 +47,7 @@ pub(super) async fn check(config: &Config) -> Database {
             }
             let apart = clock.map(|clock| SystemClock.now().as_millis().abs_diff(clock.as_millis()));
             let mut findings = vec![Finding::ok("database", text)];
-            findings.extend(apart.map(|apart| server_clock(apart)));
+            findings.extend(apart.map(server_clock));
             findings
         }
         Err(error) => vec![Finding::failed("database", format!("{shown}: {error}")).todo(what_to_do(&error))],
