@@ -7,26 +7,31 @@ mod batches;
 mod client;
 mod command;
 mod demo;
+mod doctor;
 mod error;
 mod event;
 mod help;
+mod history;
 mod keys;
+mod manual;
 mod output;
 mod progress;
 mod publish;
 mod sandbox;
 mod screen;
 mod serve;
+mod show;
 mod signals;
 mod sse;
 mod subscription;
 mod systemd;
+mod table;
 mod vapid;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::config::{Config, DEFAULTS};
@@ -51,7 +56,7 @@ struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Client options")]
 struct Connection {
-    /// Where the daemon is, for all commands but serve, demo, sandbox and config.
+    /// Where the daemon is, for the commands that speak to one.
     #[arg(
         long,
         global = true,
@@ -87,13 +92,16 @@ enum Command {
     Publish(publish::Publish),
     /// Follow a batch live until it ends.
     #[command(after_help = help::WATCH)]
-    Watch {
-        /// The batch, as `publish` and `batches` print it.
-        batch: String,
-    },
+    Watch(watch::Watch),
     /// List the batches that are scheduled, at work or paused.
     #[command(after_help = help::BATCHES)]
     Batches(batches::Batches),
+    /// Show one batch with its clips, and what there is to decide.
+    #[command(after_help = help::SHOW)]
+    Show(show::Show),
+    /// List batches that have ended, newest first.
+    #[command(after_help = help::HISTORY)]
+    History(history::History),
     /// Start no further clip of a batch until it is resumed.
     #[command(after_help = help::PAUSE)]
     Pause(command::OfBatch),
@@ -118,13 +126,25 @@ enum Command {
     /// Make a key pair for Web Push, as two settings.
     #[command(after_help = help::VAPID)]
     Vapid,
+    /// Look at everything that a daemon needs, and say what to do about what is missing.
+    #[command(after_help = help::DOCTOR)]
+    Doctor(doctor::Doctor),
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
         /// Print the commented defaults instead: the start of a file for `--config`.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "json")]
         defaults: bool,
+        /// Print them as JSON.
+        #[arg(long)]
+        json: bool,
     },
+    /// Print what lets a shell complete these commands.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(manual::Completions),
+    /// Print the manual page of StoryClip or of one command.
+    #[command(after_help = help::MAN)]
+    Man(manual::Man),
 }
 
 /// How a command that did its work ended.
@@ -134,12 +154,15 @@ enum Ending {
     Done,
     /// The batch ended, and not every clip was published.
     NotAllPublished,
+    /// Something was found that has to be put right.
+    NotWell,
 }
 
 impl From<Ending> for ExitCode {
     fn from(ending: Ending) -> Self {
         match ending {
             Ending::Done => Self::SUCCESS,
+            Ending::NotWell => Self::FAILURE,
             Ending::NotAllPublished => Self::from(3),
         }
     }
@@ -177,8 +200,10 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Demo(demo) => demo.run().await,
         Command::Sandbox(sandbox) => sandbox.run(Config::load(cli.config.as_deref())?).await,
         Command::Publish(publish) => publish.run(&cli.connection).await,
-        Command::Watch { batch } => watch::run(&cli.connection, &batch).await,
+        Command::Watch(watch) => watch.run(&cli.connection).await,
         Command::Batches(batches) => batches.run(&cli.connection).await,
+        Command::Show(show) => show.run(&cli.connection).await,
+        Command::History(history) => history.run(&cli.connection).await,
         Command::Pause(of_batch) => of_batch.run("pause", &cli.connection).await,
         Command::Resume(of_batch) => of_batch.run("resume", &cli.connection).await,
         Command::Cancel(of_batch) => of_batch.run("cancel", &cli.connection).await,
@@ -186,21 +211,28 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
         Command::Vapid => vapid::run(),
-        Command::Config { defaults: true } => Output.text(DEFAULTS),
-        Command::Config { defaults: false } => {
+        Command::Doctor(doctor) => {
+            let config = Config::load(cli.config.as_deref());
+            doctor.run(&cli.connection, config).await
+        }
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
+        Command::Config { defaults: true, .. } => Output.text(DEFAULTS),
+        Command::Config { defaults: false, json } => {
             let config = Config::load(cli.config.as_deref())?;
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
             }
-            Output.text(config.describe())
+            if json {
+                return Output.text(&format!("{}\n", serde_json::json!(config.settings)));
+            }
+            Output.text(&config.describe())
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

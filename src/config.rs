@@ -7,6 +7,7 @@ mod error;
 mod layers;
 mod mask;
 mod read;
+mod setting;
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
@@ -15,6 +16,7 @@ use storyclip_actors::schedule::{LookRule, SlotRule, Timeouts};
 
 pub use error::ConfigError;
 pub use layers::Source;
+pub use setting::Setting;
 
 pub(crate) use mask::without_password;
 
@@ -111,7 +113,8 @@ pub struct Config {
     pub log_format: LogFormat,
     /// Sentences about variables that look like settings and are none.
     pub warnings: Vec<String>,
-    described: String,
+    /// Every setting as it may be shown, in the order of the defaults.
+    pub settings: Vec<Setting>,
 }
 
 impl Config {
@@ -140,12 +143,12 @@ impl Config {
     }
 
     /// What is in force, one setting a line in the order of the defaults, each with its source; secrets hidden.
-    pub fn describe(&self) -> &str {
-        &self.described
+    pub fn describe(&self) -> String {
+        setting::lines(&self.settings)
     }
 
     fn from_layers(layers: Layers) -> Result<Self, ConfigError> {
-        let described = layers.describe();
+        let settings = layers.settings();
         let warnings = layers.warnings.clone();
         let day = 0.0..=86_400.0;
         let hour = 0.0..=3_600.0;
@@ -202,7 +205,7 @@ impl Config {
             log: read.log_filter("log")?,
             log_format: read.one_of("log_format", &[("human", LogFormat::Human), ("json", LogFormat::Json)])?,
             warnings,
-            described,
+            settings,
         };
         read.finish()?;
         Ok(config)

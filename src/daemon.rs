@@ -32,6 +32,7 @@ use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
     http::{self, AppState, BrandSource, Brands, CorsOrigins, Keys, RateLimit, TenantAccounts},
+    metrics::{Calls, Measured},
     notifications::{Notifications, NotificationsError},
     providers::{
         self,
@@ -135,6 +136,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         }
     };
     let rows: Arc<dyn ports::Store> = Arc::new(store.clone());
+    let calls = Arc::new(Calls::default());
+    let provider: Arc<dyn Provider> = Arc::new(Measured::new(provider, calls.clone()));
     #[cfg(feature = "crash-points")]
     let (rows, provider) = crate::crash_points::around(rows, provider);
     let context = Arc::new(Context {
@@ -155,7 +158,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
-    let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context, directory.clone())).await?;
+    let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context.clone(), directory.clone())).await?;
 
     let ahead = Arc::new(AskMetricool {
         metricool,
@@ -165,8 +168,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         supervisor.clone(),
         directory.clone(),
         store.clone(),
-        limiter,
-        clock.clone(),
+        context,
     ));
     let app = http::router(AppState {
         store: store.clone(),
@@ -188,6 +190,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         },
         ahead,
         ready: lifetime.clone(),
+        vitals: lifetime.clone(),
+        calls,
         metricool_configured,
         notices,
     });

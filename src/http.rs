@@ -41,7 +41,7 @@ mod stream;
 mod view;
 mod webhooks;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{
@@ -74,7 +74,7 @@ pub use self::{
     serve::{HEAD_WITHIN, serve},
     webhooks::Notices,
 };
-use crate::{store::Store, stream::Hub};
+use crate::{metrics::Calls, store::Store, stream::Hub};
 
 /// Everything the routes need.
 pub struct AppState {
@@ -102,6 +102,10 @@ pub struct AppState {
     pub ahead: Arc<dyn Ahead>,
     /// Whether the daemon can take work.
     pub ready: Arc<dyn Readiness>,
+    /// How the daemon is, for a scraper.
+    pub vitals: Arc<dyn Vitals>,
+    /// What calls to the networks came to.
+    pub calls: Arc<Calls>,
     /// Whether there is a Metricool token; without one publishing is refused.
     pub metricool_configured: bool,
     /// What the routes about webhooks and browsers need.
@@ -140,6 +144,27 @@ pub trait Readiness: Send + Sync + 'static {
 
     /// Whether it is about to stop and takes no more work.
     fn is_draining(&self) -> bool;
+}
+
+/// How the daemon is.
+pub trait Vitals: Send + Sync + 'static {
+    /// At this instant.
+    fn now(&self) -> Vital;
+}
+
+/// See [`Vitals`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Vital {
+    /// Batches that have actors.
+    pub actors: usize,
+    /// How long ago the supervisor last looked for what is due.
+    pub swept_ago: Duration,
+    /// How long ago this node's leases were last renewed; as long as they last, once they have lapsed.
+    pub lease_age: Duration,
+    /// Whether no call may leave, because the database is away.
+    pub calls_held: bool,
+    /// Whether it is about to stop.
+    pub draining: bool,
 }
 
 type App = State<Arc<AppState>>;

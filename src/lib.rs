@@ -9,6 +9,7 @@ pub mod config;
 mod crash_points;
 pub mod daemon;
 pub mod http;
+pub mod metrics;
 pub mod notifications;
 pub mod providers;
 pub mod sandbox;

@@ -14,6 +14,7 @@ mod creates;
 mod decode;
 mod drain;
 mod events;
+mod examine;
 mod express;
 mod fault;
 mod gathering;
@@ -32,6 +33,7 @@ mod rows;
 mod schema;
 mod snapshots;
 mod sql;
+mod tally;
 mod view;
 
 use std::{
@@ -57,6 +59,7 @@ use place::Place;
 use sql::Dialect;
 
 pub use api_keys::{KeyView, MOST_KEYS};
+pub use examine::{Condition, examine};
 pub use lists::{Listed, Page, Past, Position};
 pub use notices::{
     Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,
@@ -65,6 +68,7 @@ pub use notices::{
 };
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
+pub use tally::Tally;
 pub use view::{
     AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
@@ -156,6 +160,11 @@ impl Store {
     /// it was opened. Only a row that is written ends the first two; a ping writes one.
     pub fn away(&self) -> watch::Receiver<bool> {
         self.0.health.away()
+    }
+
+    /// What it has counted since it was opened.
+    pub fn tally(&self) -> &Tally {
+        self.0.health.tally()
     }
 
     /// How long ago the committer last heard from the database, well or not.

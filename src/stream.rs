@@ -5,10 +5,14 @@
 
 mod channel;
 mod frame;
+mod listeners;
 mod opening;
 mod subscription;
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use dashmap::{DashMap, mapref::entry::Entry};
 use storyclip_actors::{model::Batch, ports::Bell};
@@ -18,7 +22,7 @@ use self::{
     channel::Channel,
     frame::{Frame, unnumbered},
 };
-pub use self::{opening::OpenError, subscription::Subscription};
+pub use self::{listeners::Listeners, opening::OpenError, subscription::Subscription};
 use crate::store::{CommitListener, Committed, StreamScope};
 
 /// Events that a channel keeps as ready bytes.
@@ -31,6 +35,7 @@ pub struct Hub {
     channels: Arc<Channels>,
     ring: usize,
     down: watch::Sender<bool>,
+    listeners: Arc<Listeners>,
 }
 
 impl Default for Hub {
@@ -46,12 +51,18 @@ impl Hub {
             channels: Arc::default(),
             ring,
             down: watch::Sender::new(false),
+            listeners: Arc::default(),
         }
     }
 
     /// Ends every stream, so that clients connect again, to the next process.
     pub fn shut_down(&self) {
         self.down.send_replace(true);
+    }
+
+    /// How many listen, and how soon they hear.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     /// How many streams somebody listens to.
@@ -92,12 +103,13 @@ impl CommitListener for Hub {
     }
 
     fn committed(&self, events: &[Committed]) {
+        let now = Instant::now();
         for event in events {
             if let Some(channel) = self.heard_on(&StreamScope::Batch(event.batch.clone())) {
-                channel.push(Frame::new(event.batch_seq, event.kind, &event.body));
+                channel.push(Frame::new(event.batch_seq, event.kind, &event.body).committed(now));
             }
             if let Some(channel) = self.heard_on(&StreamScope::User(event.tenant.clone(), event.user.clone())) {
-                channel.push(Frame::new(event.user_seq, event.kind, &event.body));
+                channel.push(Frame::new(event.user_seq, event.kind, &event.body).committed(now));
             }
         }
     }

@@ -93,6 +93,11 @@ impl LeaseClock {
         self.until.store(until.as_millis(), Ordering::Release);
     }
 
+    /// Until when they last; the epoch before the first renewal.
+    pub fn until(&self) -> Timestamp {
+        Timestamp::from_millis(self.until.load(Ordering::Acquire))
+    }
+
     /// Whether the lease under which an intent became durable still holds, with enough left for a call that cannot be
     /// undone. After a gap another node may have the batch, so an older intent counts for nothing.
     pub fn allows_calls(&self, intent: Timestamp, now: Timestamp) -> bool {

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Deserialize;
 
-use super::{Connection, Ending, Output, client::Client, error::CliError, output};
+use super::{Connection, Ending, Output, client::Client, error::CliError, table::table};
 
 /// The arguments of `batches`.
 #[derive(Debug, Args)]
@@ -41,18 +41,18 @@ impl Batches {
         let query: Vec<(&str, &str)> = self.user.iter().map(|user| ("userId", user.as_str())).collect();
         let answer = client.get("/api/metricool/batches/active", &query).await?;
         if self.json {
-            return Output.text(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()));
+            return Output.text(&answer.text());
         }
         let Answer { batches } = client.json(&answer)?;
         if batches.is_empty() {
             eprintln!("no batch is scheduled, at work or paused");
             return Ok(Ending::Done);
         }
-        Output.text(&table(&batches))
+        Output.text(&lines(&batches))
     }
 }
 
-fn table(batches: &[Row]) -> String {
+fn lines(batches: &[Row]) -> String {
     let head = [
         "BATCH",
         "USER",
@@ -62,8 +62,7 @@ fn table(batches: &[Row]) -> String {
         "PUBLISHED",
         "FAILED",
         "CREATED",
-    ]
-    .map(String::from);
+    ];
     let rows = batches.iter().map(|row| {
         [
             row.batch_id.clone(),
@@ -76,7 +75,7 @@ fn table(batches: &[Row]) -> String {
             row.created_at.clone(),
         ]
     });
-    output::table(std::iter::once(head).chain(rows))
+    table(head, rows)
 }
 
 #[cfg(test)]
@@ -91,7 +90,7 @@ mod tests {
             "createdAt":"2026-01-01T00:00:00.000Z","clips":[]}]}"#,
         )
         .unwrap();
-        let text = table(&answer.batches);
+        let text = lines(&answer.batches);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],

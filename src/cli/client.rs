@@ -38,6 +38,13 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
 }
 
+impl Answer {
+    /// The body as it is, with one line's end behind it: what `--json` prints.
+    pub(super) fn text(&self) -> String {
+        format!("{}\n", String::from_utf8_lossy(&self.body).trim_end())
+    }
+}
+
 impl Client {
     pub(super) fn new(connection: &Connection) -> Result<Self, CliError> {
         let base = connection.url.trim_end_matches('/');
@@ -60,6 +67,11 @@ impl Client {
     /// Where the daemon is, to be shown.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Whether there is a key to call with.
+    pub(super) fn has_key(&self) -> bool {
+        self.key.is_some()
     }
 
     /// The answer's JSON.
@@ -96,6 +108,13 @@ impl Client {
     /// DELETE of what these parts of a path name, which may have any characters.
     pub(super) async fn delete(&self, path: &[&str]) -> Result<Answer, CliError> {
         let request = self.http.delete(self.path(path)?).timeout(CALL);
+        self.read(self.send(request).await?).await
+    }
+
+    /// GET of a path of a batch, whose parts may have any characters.
+    pub(super) async fn batch(&self, path: &[&str]) -> Result<Answer, CliError> {
+        let url = self.path(&[&["api", "metricool", "batch"], path].concat())?;
+        let request = self.http.get(url).timeout(CALL);
         self.read(self.send(request).await?).await
     }
 
@@ -179,7 +198,7 @@ impl Client {
 }
 
 /// The innermost reason, which is the one that a person can use: "Connection refused", not "error sending request".
-fn root_cause(error: &dyn Error) -> String {
+pub(super) fn root_cause(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -13,6 +13,9 @@ use super::{Connection, Ending, Output, client::Client, error::CliError};
 pub(super) struct OfBatch {
     /// The batch, as `publish` and `batches` print it.
     batch: String,
+    /// Print the daemon's answer as it is.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The arguments of `retry`.
@@ -23,6 +26,9 @@ pub(super) struct Retry {
     /// Numbers of the clips, from 1; without any, every failed clip.
     #[arg(value_name = "CLIP", value_parser = clap::value_parser!(u32).range(1..))]
     clips: Vec<u32>,
+    /// Print the daemon's answer as it is.
+    #[arg(long)]
+    json: bool,
 }
 
 /// The arguments of `resolve`.
@@ -33,6 +39,9 @@ pub(super) struct Resolve {
     /// Number of the held clip, from 1.
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     clip: u32,
+    /// Print the daemon's answer as it is.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     how: How,
 }
@@ -76,7 +85,7 @@ const fn yes() -> bool {
 impl OfBatch {
     /// `action` is the last word of the route.
     pub(super) async fn run(self, action: &str, connection: &Connection) -> Result<Ending, CliError> {
-        send(connection, &[&self.batch, action], json!({})).await
+        send(connection, &[&self.batch, action], json!({}), self.json).await
     }
 }
 
@@ -86,7 +95,7 @@ impl Retry {
             true => json!({}),
             false => json!({ "clips": self.clips }),
         };
-        send(connection, &[&self.batch, "retry-failed"], body).await
+        send(connection, &[&self.batch, "retry-failed"], body, self.json).await
     }
 }
 
@@ -98,11 +107,11 @@ impl Resolve {
             How::Drop => json!({ "action": "drop" }),
         };
         let clip = self.clip.to_string();
-        send(connection, &[&self.batch, "clips", &clip, "resolve"], body).await
+        send(connection, &[&self.batch, "clips", &clip, "resolve"], body, self.json).await
     }
 }
 
-async fn send(connection: &Connection, path: &[&str], body: Value) -> Result<Ending, CliError> {
+async fn send(connection: &Connection, path: &[&str], body: Value, as_it_is: bool) -> Result<Ending, CliError> {
     let client = Client::new(connection)?;
     let answer = client
         .command(path, body.to_string())
@@ -115,6 +124,9 @@ async fn send(connection: &Connection, path: &[&str], body: Value) -> Result<End
             other => other,
         })?;
     let done: Done = client.json(&answer)?;
+    if as_it_is {
+        return Output.text(&answer.text());
+    }
     Output.line(&done.line())?;
     if !done.applied {
         eprintln!("stored; the daemon has not carried it out yet");

@@ -20,7 +20,7 @@ use crate::{
 };
 
 use self::folder::TemporaryFolder;
-use super::{CliError, Connection, Ending, Output, client::Client, publish, signals::Signals, watch};
+use super::{CliError, Connection, Ending, Output, client::Client, publish, screen::Screen, signals::Signals, watch};
 
 /// The arguments of `demo`.
 #[derive(Debug, Args)]
@@ -72,8 +72,8 @@ impl Demo {
     async fn play(&self, address: &Address) -> Result<Ending, CliError> {
         address.introduce()?;
         let client = Client::new(&address.connection)?;
-        let batch = publish::send(&client, sample::batch(), &publish::new_key()).await?;
-        let progress = watch::follow(&client, &batch).await?;
+        let batch = publish::send(&client, sample::batch(), &publish::new_key(), false).await?;
+        let progress = watch::follow(&client, &batch, Screen::new(false)).await?;
         if self.exit_when_done {
             return Ok(progress.ending());
         }

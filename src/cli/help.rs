@@ -5,8 +5,12 @@ Examples:
   storyclip demo                         see it work, without any account
   storyclip serve                        run the daemon (settings: storyclip config)
   storyclip publish clips.json --watch   publish a batch and follow it
+  storyclip doctor                       what is missing, and what to do about it
   storyclip batches --user u1            what is under way
+  storyclip show BATCH                   where each clip is, and why
   storyclip resolve BATCH 3 retry        decide about a clip that is held
+
+Every command that tells something takes --json. What is printed for people may change; the JSON is the API's.
 
 Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 the batch ended \
 without every clip being published.";
@@ -44,6 +48,8 @@ if it arrived; if it did not, the batch is published now.
 Running the command again WITHOUT that option publishes the file again. Scripts that may be repeated as a whole \
 should pass a key of their own, such as a job number; the daemon remembers it for 7 days.
 
+With --json the answer is printed as it came, and with --watch the stream's messages after it, one a line.
+
 Exit codes: 0 accepted (with --watch: every clip was published), 1 refused or unreachable, 3 (with --watch) the \
 batch ended otherwise.";
 
@@ -51,7 +57,7 @@ pub(super) const WATCH: &str = "\
 Example:
   storyclip watch batch_1761725644409_k3f9a1c2z
 
-On a terminal there are progress bars, otherwise a line per change. A lost connection is taken up again where \
+On a terminal there are progress bars, otherwise a line per change, and with --json the stream's own messages. A lost connection is taken up again where \
 it broke; leaving with Ctrl-C changes nothing about the batch.
 
 Exit codes: 0 every clip was published, 1 unknown batch or unreachable daemon, 3 the batch ended otherwise.";
@@ -60,6 +66,49 @@ pub(super) const BATCHES: &str = "\
 Examples:
   storyclip batches --user u1
   storyclip batches --json      the whole tenant (needs a key with the scope admin)";
+
+pub(super) const SHOW: &str = "\
+Examples:
+  storyclip show batch_1761725644409_k3f9a1c2z
+  storyclip show batch_1761725644409_k3f9a1c2z --json | jq '.batch.clips[] | select(.status == \"held\")'
+
+WHEN is the instant at which a clip went live, or that of its next try, or its slot. POST is the provider's id. \
+Words of STATUS that are not plain: queued (due, but held back; the last column says by what), uncertain (the \
+answer of the publishing call was lost: the network is being asked), held (nobody but a person can tell: \
+storyclip resolve).";
+
+pub(super) const HISTORY: &str = "\
+Examples:
+  storyclip history --user u1
+  storyclip history --status failed --from 2026-12-01T00:00:00Z
+  storyclip history --json | jq -r '.batches[].batchId'     the whole tenant (needs a key with the scope admin)
+
+TOOK is the time from the start of the first clip to the end. What is under way: storyclip batches.";
+
+pub(super) const DOCTOR: &str = "\
+Examples:
+  storyclip doctor
+  storyclip doctor --config /etc/storyclip.toml --json
+  systemd-run --pipe --wait -p EnvironmentFile=/etc/storyclip/environment storyclip doctor     as a service would
+
+It looks at the settings, the database, the daemon and the key of the client commands, the port, this machine's \
+clock, the way to Metricool and the token. Run it with the environment of the daemon, because that is what it \
+judges. Nothing is changed and nothing is published. A SQLite file is opened only while no daemon has it, and a \
+daemon that is started in just that second is refused and has to be started again.
+
+Exit codes: 0 a daemon can do its work (also with warnings), 1 something failed.";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  storyclip completions bash > /etc/bash_completion.d/storyclip
+  storyclip completions zsh > ~/.zfunc/_storyclip
+  storyclip completions fish > ~/.config/fish/completions/storyclip.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  storyclip man | man -l -
+  storyclip man resolve | man -l -
+  storyclip man --folder /usr/local/share/man/man1      a page for each command";
 
 pub(super) const PAUSE: &str = "\
 Example:
@@ -118,6 +167,7 @@ included), metrics (GET /metrics, whose numbers are of all tenants; only who has
 pub(super) const CONFIG: &str = "\
 Examples:
   storyclip config --config storyclip.toml
+  storyclip config --json | jq '.[] | select(.source != \"default\")'
   storyclip config --defaults > storyclip.toml  every setting, explained";
 
 pub(super) const DEMO: &str = "\

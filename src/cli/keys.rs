@@ -11,7 +11,8 @@ use super::{
     Connection, Ending, Output,
     client::{Answer, Client},
     error::CliError,
-    output, publish,
+    publish,
+    table::table,
 };
 
 const PATH: &str = "/api/keys";
@@ -158,8 +159,8 @@ async fn list(client: &Client, json: bool) -> Result<Ending, CliError> {
     if json {
         return Ok(Ending::Done);
     }
-    let head = ["KEY", "NAME", "SCOPES", "CREATED", "LAST USED", "STATE"].map(String::from);
-    Output.text(&output::table(std::iter::once(head).chain(rows)))
+    let head = ["KEY", "NAME", "SCOPES", "CREATED", "LAST USED", "STATE"];
+    Output.text(&table(head, rows))
 }
 
 async fn revoke(client: &Client, key: &str, json: bool) -> Result<Ending, CliError> {
@@ -173,7 +174,7 @@ async fn revoke(client: &Client, key: &str, json: bool) -> Result<Ending, CliErr
 }
 
 fn as_it_is(answer: &Answer) -> Result<Ending, CliError> {
-    Output.text(&format!("{}\n", String::from_utf8_lossy(&answer.body).trim_end()))
+    Output.text(&answer.text())
 }
 
 fn or_never(at: Option<String>) -> String {

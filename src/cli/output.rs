@@ -15,25 +15,12 @@ impl Output {
 
     /// A whole text, as the last thing a command does.
     pub(super) fn text(&self, text: &str) -> Result<Ending, CliError> {
-        std::io::stdout().write_all(text.as_bytes()).map_err(CliError::Output)?;
+        self.bytes(text.as_bytes())
+    }
+
+    /// The same of what need not be text.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<Ending, CliError> {
+        std::io::stdout().write_all(bytes).map_err(CliError::Output)?;
         Ok(Ending::Done)
     }
-}
-
-/// Lines whose columns are as wide as their widest cell.
-pub(super) fn table<const N: usize>(lines: impl Iterator<Item = [String; N]>) -> String {
-    let lines: Vec<[String; N]> = lines.collect();
-    let widths: [usize; N] =
-        std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
 }

@@ -28,6 +28,9 @@ pub(super) struct Publish {
     /// Follow the batch until it ends.
     #[arg(long)]
     watch: bool,
+    /// Print the daemon's answer as it is, and with --watch each message of the stream, one JSON object a line.
+    #[arg(long)]
+    json: bool,
     /// Key under which the daemon recognises a repeated call; a new random one if absent.
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -59,17 +62,17 @@ impl Publish {
         let body = read(&self.file)?;
         let client = Client::new(connection)?;
         let key = self.idempotency_key.unwrap_or_else(new_key);
-        let batch = send(&client, body, &key).await?;
+        let batch = send(&client, body, &key, self.json).await?;
         if self.watch {
-            return watch::run(connection, &batch).await;
+            return watch::run(connection, &batch, self.json).await;
         }
         eprintln!("follow it with: storyclip watch {batch}");
         Ok(Ending::Done)
     }
 }
 
-/// Sends the batch, prints what became of it and gives its id.
-pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<String, CliError> {
+/// Sends the batch, prints what became of it (as it came, if `json`) and gives its id.
+pub(super) async fn send(client: &Client, body: String, key: &str, json: bool) -> Result<String, CliError> {
     let answer = send_until_answered(client, body, key, &AGAIN_AFTER).await?;
     let accepted: Accepted = client.json(&answer)?;
     if answer.headers.contains_key("idempotency-replayed") {
@@ -84,6 +87,10 @@ pub(super) async fn send(client: &Client, body: String, key: &str) -> Result<Str
         posts,
         ..
     } = accepted;
+    if json {
+        Output.text(&answer.text())?;
+        return Ok(batch_id);
+    }
     let clips = if posts.total == 1 { "clip" } else { "clips" };
     Output.line(&format!("{batch_id} {status}, {} {clips}", posts.total))?;
     Ok(batch_id)

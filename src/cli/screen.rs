@@ -1,4 +1,5 @@
-//! Where a watched batch is shown: bars on a terminal, plain lines elsewhere. [`super::watch`] is its only caller.
+//! Where a watched batch is shown: bars on a terminal, plain lines elsewhere, or the daemon's own JSON where that is asked
+//! for. [`super::watch`] is its only caller.
 
 use std::{io::IsTerminal, time::Duration};
 
@@ -22,11 +23,16 @@ pub(super) enum Screen {
     },
     /// A file or a pipe.
     Lines,
+    /// A program: each message as the daemon sent it, one a line.
+    Json,
 }
 
 impl Screen {
-    /// Bars if standard output is a terminal.
-    pub(super) fn new() -> Self {
+    /// JSON if wished for, else bars if standard output is a terminal.
+    pub(super) fn new(json: bool) -> Self {
+        if json {
+            return Self::Json;
+        }
         if !std::io::stdout().is_terminal() {
             return Self::Lines;
         }
@@ -37,10 +43,11 @@ impl Screen {
         Self::Bars { all, batch, clip }
     }
 
-    /// Shows an event and what it led to.
-    pub(super) fn show(&self, event: &Event, progress: &Progress) -> Result<(), CliError> {
+    /// Shows an event, which came as this text, and what it led to.
+    pub(super) fn show(&self, text: &str, event: &Event, progress: &Progress) -> Result<(), CliError> {
         let line = event.clip_line();
         match self {
+            Self::Json => Output.line(text),
             Self::Lines => match line {
                 Some(line) if !event.is_tick() => Output.line(&line),
                 Some(_) | None => Ok(()),
@@ -65,6 +72,10 @@ impl Screen {
     /// Says something beside the events.
     pub(super) fn note(&self, line: &str) -> Result<(), CliError> {
         match self {
+            Self::Json => {
+                eprintln!("{line}");
+                Ok(())
+            }
             Self::Lines => Output.line(line),
             Self::Bars { all, .. } => all.println(line).map_err(CliError::Output),
         }
@@ -73,6 +84,7 @@ impl Screen {
     /// Says the last thing.
     pub(super) fn end(&self, summary: &str) -> Result<(), CliError> {
         match self {
+            Self::Json => return Ok(()),
             Self::Lines => {}
             Self::Bars { batch, clip, .. } => {
                 clip.finish_and_clear();
@@ -109,7 +121,7 @@ mod tests {
         ] {
             let event: Event = serde_json::from_str(json).unwrap();
             progress.apply(&event);
-            screen.show(&event, &progress).unwrap();
+            screen.show(json, &event, &progress).unwrap();
         }
         assert_eq!((batch.position(), batch.length()), (1, Some(3)));
         assert_eq!(clip.message(), "2/3 b: uploading");

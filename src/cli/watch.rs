@@ -1,5 +1,7 @@
 //! `storyclip watch`: follows a batch until it ends. `publish --watch` and `demo` end with it, too.
 
+use clap::Args;
+
 use super::{
     Connection, Ending,
     client::Client,
@@ -10,13 +12,30 @@ use super::{
     subscription::{Step, Subscription, may_pass},
 };
 
-pub(super) async fn run(connection: &Connection, batch: &str) -> Result<Ending, CliError> {
-    Ok(follow(&Client::new(connection)?, batch).await?.ending())
+/// The arguments of `watch`.
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// The batch, as `publish` and `batches` print it.
+    batch: String,
+    /// Print each message of the stream as the daemon sends it, one JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Watch {
+    pub(super) async fn run(self, connection: &Connection) -> Result<Ending, CliError> {
+        run(connection, &self.batch, self.json).await
+    }
+}
+
+/// Shows the batch live and ends as it ends.
+pub(super) async fn run(connection: &Connection, batch: &str, json: bool) -> Result<Ending, CliError> {
+    let progress = follow(&Client::new(connection)?, batch, Screen::new(json)).await?;
+    Ok(progress.ending())
 }
 
 /// Shows the batch live and gives its last state. Connections that break are taken up again.
-pub(super) async fn follow(client: &Client, batch: &str) -> Result<Progress, CliError> {
-    let screen = Screen::new();
+pub(super) async fn follow(client: &Client, batch: &str, screen: Screen) -> Result<Progress, CliError> {
     let mut progress = Progress::default();
     let mut subscription = Subscription::new(client, batch);
     loop {
@@ -24,7 +43,7 @@ pub(super) async fn follow(client: &Client, batch: &str) -> Result<Progress, Cli
             Step::Message(message) => {
                 let event: Event = client.parse(message.data.as_bytes())?;
                 progress.apply(&event);
-                screen.show(&event, &progress)?;
+                screen.show(&message.data, &event, &progress)?;
                 if progress.is_over(false) && ended(client, batch, &mut progress).await? {
                     break;
                 }

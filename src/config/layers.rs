@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::Path};
 
 use toml::{Table, Value};
 
-use super::{ConfigError, DEFAULTS, mask};
+use super::{ConfigError, DEFAULTS, Setting, mask};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,26 +151,17 @@ impl Layers {
         Ok(())
     }
 
-    /// One line per setting: `key = value  # source`.
-    pub(super) fn describe(&self) -> String {
-        let lines: Vec<(String, String)> = keys()
+    /// Every setting in the order of the defaults, secrets hidden.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        keys()
             .filter_map(|key| {
                 let source = match self.sources.get(key)? {
                     Source::Environment => format!("env {}", variable(key)),
                     source @ (Source::Default | Source::File(_)) => source.to_string(),
                 };
-                Some((format!("{key} = {}", mask::shown(key, self.values.get(key)?)), source))
+                let value = mask::shown(key, self.values.get(key)?);
+                Some(Setting { key, value, source })
             })
-            .collect();
-        let width = lines
-            .iter()
-            .map(|(setting, _)| setting.chars().count())
-            .max()
-            .unwrap_or(0)
-            .min(60);
-        lines
-            .iter()
-            .map(|(setting, source)| format!("{setting:width$}  # {source}\n"))
             .collect()
     }
 

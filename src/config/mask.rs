@@ -9,12 +9,12 @@ const HIDDEN: [&str; 3] = ["api_keys", "metricool_user_token", "vapid_private_ke
 /// Settings that are URLs and may have a password inside.
 const MASKED: [&str; 3] = ["database_url", "metricool_url", "smtp_url"];
 
-/// The value as TOML text, or a mark where it is secret.
-pub(super) fn shown(key: &str, value: &Value) -> String {
+/// The value as it may be shown; `None` where it is set and secret.
+pub(super) fn shown(key: &str, value: &Value) -> Option<Value> {
     match value {
-        Value::String(text) if HIDDEN.contains(&key) && !text.is_empty() => "(set, hidden)".into(),
-        Value::String(text) if MASKED.contains(&key) => Value::from(without_password(text)).to_string(),
-        other => other.to_string(),
+        Value::String(text) if HIDDEN.contains(&key) && !text.is_empty() => None,
+        Value::String(text) if MASKED.contains(&key) => Some(Value::from(without_password(text))),
+        other => Some(other.clone()),
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn an_empty_secret_is_shown_as_not_set() {
-        assert_eq!(shown("api_keys", &Value::from("")), "\"\"");
-        assert_eq!(shown("api_keys", &Value::from("a:sk_1:read")), "(set, hidden)");
+        assert_eq!(shown("api_keys", &Value::from("")), Some(Value::from("")));
+        assert_eq!(shown("api_keys", &Value::from("a:sk_1:read")), None);
     }
 }

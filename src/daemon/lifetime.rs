@@ -12,9 +12,12 @@ use std::{
 };
 
 use ractor::{ActorRef, ActorStatus};
-use storyclip_actors::{directory::Directory, limiter::Limiter, messages::SupervisorMessage, ports::Clock};
+use storyclip_actors::{context::Context, directory::Directory, messages::SupervisorMessage};
 
-use crate::{http::Readiness, store::Store};
+use crate::{
+    http::{Readiness, Vital, Vitals},
+    store::Store,
+};
 
 /// How long ago the supervisor's last sweep may be: a few of its intervals.
 const TICKING: Duration = Duration::from_secs(10);
@@ -27,8 +30,7 @@ pub(super) struct Lifetime {
     supervisor: ActorRef<SupervisorMessage>,
     directory: Arc<Directory>,
     store: Store,
-    limiter: Limiter,
-    clock: Arc<dyn Clock>,
+    context: Arc<Context>,
     draining: AtomicBool,
 }
 
@@ -37,15 +39,13 @@ impl Lifetime {
         supervisor: ActorRef<SupervisorMessage>,
         directory: Arc<Directory>,
         store: Store,
-        limiter: Limiter,
-        clock: Arc<dyn Clock>,
+        context: Arc<Context>,
     ) -> Self {
         Self {
             supervisor,
             directory,
             store,
-            limiter,
-            clock,
+            context,
             draining: AtomicBool::new(false),
         }
     }
@@ -72,7 +72,11 @@ impl Lifetime {
     }
 
     fn ticks(&self) -> bool {
-        self.clock.now().since(self.directory.swept_at()) <= TICKING
+        self.swept_ago() <= TICKING
+    }
+
+    fn swept_ago(&self) -> Duration {
+        self.context.now().since(self.directory.swept_at())
     }
 }
 
@@ -88,7 +92,7 @@ impl Readiness for Lifetime {
                     .into(),
             );
         }
-        if self.limiter.is_held() {
+        if self.context.limiter.is_held() {
             return Err("the database is away: nothing is sent to the networks until it is back".into());
         }
         match self.supervisor.get_status() {
@@ -105,5 +109,18 @@ impl Readiness for Lifetime {
 
     fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+}
+
+impl Vitals for Lifetime {
+    fn now(&self) -> Vital {
+        let left = self.context.lease.until().since(self.context.now());
+        Vital {
+            actors: self.directory.len(),
+            swept_ago: self.swept_ago(),
+            lease_age: self.context.rules.lease.saturating_sub(left),
+            calls_held: self.context.limiter.is_held(),
+            draining: self.is_draining(),
+        }
     }
 }

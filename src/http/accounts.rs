@@ -26,6 +26,11 @@ impl TenantAccounts {
         Ok(Self(listed))
     }
 
+    /// Every brand that is listed, of whichever tenant.
+    pub fn brands(&self) -> impl Iterator<Item = &AccountId> {
+        self.0.values().flatten()
+    }
+
     /// Whether the tenant may use the brand. A tenant without a list may use every brand only if it is alone.
     pub fn allow(&self, tenant: &Tenant, account: &AccountId, many_tenants: bool) -> bool {
         match self.0.get(tenant) {

@@ -1,11 +1,8 @@
-//! `GET /metrics`: how many batches and clips are where, in Prometheus' text format, read from the rows at the time of the
-//! scrape.
+//! `GET /metrics`: how many batches and clips are where, read from the rows at the time of the scrape, and what this
+//! process has counted since it began, in Prometheus' text format.
 //!
 //! The numbers are of all tenants together, so neither is it open to everybody nor does a tenant's key open it, be it the
-//! tenant's `admin`: it takes a key with the scope `metrics`, which may do nothing else. Statuses are words of a closed
-//! list, so no label needs escaping and there are never more series than statuses.
-
-use std::fmt::{Display, Write};
+//! tenant's `admin`: it takes a key with the scope `metrics`, which may do nothing else.
 
 use axum::{
     extract::State,
@@ -13,8 +10,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, caller::Caller, keys::Scope, problem::Problem};
-use crate::store::Counts;
+use super::{App, AppState, Vital, caller::Caller, keys::Scope, problem::Problem};
+use crate::{
+    metrics::{Calls, Exposition},
+    store::{Counts, Tally},
+    stream::Listeners,
+};
 
 /// Version 0.0.4 of the format.
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
@@ -27,31 +28,127 @@ pub async fn show(State(app): App, caller: Caller) -> Result<Response, Problem> 
         (header::CONTENT_TYPE, TEXT),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, text(&counts)).into_response())
+    Ok((headers, page(&app, &counts)).into_response())
 }
 
-fn text(counts: &Counts) -> String {
-    let mut text = String::new();
-    gauge(&mut text, "storyclip_batches", "Batches by status.", &counts.batches);
-    gauge(
-        &mut text,
+fn page(app: &AppState, counts: &Counts) -> String {
+    let mut page = Exposition::default();
+    page.gauge("storyclip_build_info", "1; the label names the version.");
+    page.sample("storyclip_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    rows(&mut page, counts);
+    work(&mut page, app.store.tally());
+    network(&mut page, &app.calls);
+    commits(&mut page, app.store.tally());
+    vital(&mut page, app.vitals.now());
+    streams(&mut page, app.hub.listeners());
+    page.into_text()
+}
+
+fn rows(page: &mut Exposition, counts: &Counts) {
+    page.gauge("storyclip_batches", "Batches by status.");
+    for (status, count) in &counts.batches {
+        page.sample("storyclip_batches", &[("status", status.as_str())], count);
+    }
+    page.gauge(
         "storyclip_clips",
         "Clips by status; uncertain: the network is being asked, held: a person must decide.",
-        &counts.clips,
     );
-    text
+    for (status, count) in &counts.clips {
+        page.sample("storyclip_clips", &[("status", status.as_str())], count);
+    }
 }
 
-fn gauge<S: Display>(text: &mut String, name: &str, help: &str, values: &[(S, i64)]) {
-    let mut line = |line: std::fmt::Arguments<'_>| {
-        // A String takes everything.
-        let written = text.write_fmt(line);
-        debug_assert!(written.is_ok());
-    };
-    line(format_args!("# HELP {name} {help}\n# TYPE {name} gauge\n"));
-    for (status, value) in values {
-        line(format_args!("{name}{{status=\"{status}\"}} {value}\n"));
+fn work(page: &mut Exposition, tally: &Tally) {
+    page.counter(
+        "storyclip_attempts_total",
+        "Verdicts about attempts, as the ledger has them; an attempt may have several (created, then published).",
+    );
+    for (network, verdict, count) in tally.attempts() {
+        let labels = [("network", network.as_str()), ("verdict", verdict)];
+        page.sample("storyclip_attempts_total", &labels, count);
     }
+    page.histograms(
+        "storyclip_lateness_seconds",
+        "From the instant at which a clip was to go live to the one at which the network's word of it was known.",
+        (tally.lateness()).map(|(network, seconds)| (vec![("network", network.as_str())], seconds)),
+    );
+}
+
+fn network(page: &mut Exposition, calls: &Calls) {
+    page.histograms(
+        "storyclip_provider_call_seconds",
+        "How long calls to the provider take.",
+        (calls.seconds()).map(|(operation, seconds)| (vec![("operation", operation.as_str())], seconds)),
+    );
+    page.counter(
+        "storyclip_provider_calls_total",
+        "Calls to the provider by how they ended.",
+    );
+    for (operation, outcome, count) in calls.ends() {
+        let labels = [("operation", operation.as_str()), ("outcome", outcome)];
+        page.sample("storyclip_provider_calls_total", &labels, count);
+    }
+    page.counter("storyclip_polls_total", "Looks at posts by what they brought.");
+    for (reading, count) in calls.polls() {
+        page.sample("storyclip_polls_total", &[("reading", reading)], count);
+    }
+}
+
+fn commits(page: &mut Exposition, tally: &Tally) {
+    page.histograms(
+        "storyclip_commit_seconds",
+        "How long a transaction of the committer takes.",
+        [(vec![], &tally.commit_seconds)],
+    );
+    page.histograms(
+        "storyclip_commit_operations",
+        "How many operations one transaction holds.",
+        [(vec![], &tally.commit_operations)],
+    );
+}
+
+fn vital(page: &mut Exposition, vital: Vital) {
+    let gauges = [
+        (
+            "storyclip_batch_actors",
+            "Batches that have actors here.",
+            vital.actors as f64,
+        ),
+        (
+            "storyclip_sweep_age_seconds",
+            "How long ago the supervisor last looked for what is due.",
+            vital.swept_ago.as_secs_f64(),
+        ),
+        (
+            "storyclip_lease_age_seconds",
+            "How long ago this node's leases were last renewed.",
+            vital.lease_age.as_secs_f64(),
+        ),
+        (
+            "storyclip_calls_held",
+            "1 while no call may leave because the database is away.",
+            f64::from(u8::from(vital.calls_held)),
+        ),
+        (
+            "storyclip_draining",
+            "1 while the daemon is about to stop.",
+            f64::from(u8::from(vital.draining)),
+        ),
+    ];
+    for (name, help, value) in gauges {
+        page.gauge(name, help);
+        page.sample(name, &[], value);
+    }
+}
+
+fn streams(page: &mut Exposition, listeners: &Listeners) {
+    page.gauge("storyclip_stream_subscribers", "Open live streams.");
+    page.sample("storyclip_stream_subscribers", &[], listeners.count());
+    page.histograms(
+        "storyclip_stream_lag_seconds",
+        "From the commit of an event to its handing over to a subscriber's connection, of those served from memory.",
+        [(vec![], &listeners.lag)],
+    );
 }
 
 #[cfg(test)]
@@ -61,13 +158,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_gauge_is_described_and_has_a_line_per_status() {
+    fn labels_are_plain_words_and_rows_have_a_line_per_status() {
         let counts = Counts {
             batches: vec![(BatchStatus::Processing, 3), (BatchStatus::Paused, 0)],
             clips: vec![(ClipStatus::WaitingConfirmation, 12), (ClipStatus::Held, 1)],
         };
+        let mut page = Exposition::default();
+        rows(&mut page, &counts);
         assert_eq!(
-            text(&counts),
+            page.into_text(),
             "# HELP storyclip_batches Batches by status.\n\
              # TYPE storyclip_batches gauge\n\
              storyclip_batches{status=\"processing\"} 3\n\
@@ -80,5 +179,11 @@ mod tests {
         let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(BatchStatus::ALL.iter().all(|status| plain(status.as_str())));
         assert!(ClipStatus::ALL.iter().all(|status| plain(status.as_str())));
+        let tally = Tally::default();
+        assert!(
+            tally
+                .attempts()
+                .all(|(network, verdict, _)| plain(network.as_str()) && plain(verdict))
+        );
     }
 }

@@ -278,6 +278,7 @@ impl Committer {
 
     /// After the commit: the listener first, then the waiters.
     fn answer(&mut self, ops: Vec<Op>, mut outcome: Outcome) {
+        self.health.committed(ops.len());
         self.swept_at = outcome.swept_at.or(self.swept_at);
         if self.listener.listens() {
             let numbers = std::mem::take(&mut outcome.numbers);

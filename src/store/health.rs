@@ -1,15 +1,18 @@
-//! Whether the database can be written, as the committer last found it, and whether its file is still where it was opened.
+//! Whether the database can be written, as the committer last found it, whether its file is still where it was opened, and
+//! what there is to count about commits.
 //!
 //! The committer writes it down around each of its attempts, whoever watches the file beside it; each change is logged once.
 //! The daemon reads it, because nothing may be asked of a network whose answer cannot be recorded. A process begins without
 //! trouble.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use tokio::{sync::watch, time::Instant};
+
+use super::tally::Tally;
 
 /// A commit that takes longer than this is trouble although it may still succeed: another process holds the file, the
 /// disk or the server hangs. An intent that took so long is not acted on anyway.
@@ -23,7 +26,14 @@ struct Inner {
     /// Whether there is any trouble.
     away: watch::Sender<bool>,
     troubles: Mutex<Troubles>,
-    tried_at: Mutex<Instant>,
+    tried: Mutex<Tried>,
+    tally: Tally,
+}
+
+/// The last attempt that ended, well or not.
+struct Tried {
+    at: Instant,
+    took: Duration,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -45,7 +55,11 @@ impl Default for Health {
         Self(Arc::new(Inner {
             away: watch::Sender::new(false),
             troubles: Mutex::default(),
-            tried_at: Mutex::new(Instant::now()),
+            tried: Mutex::new(Tried {
+                at: Instant::now(),
+                took: Duration::ZERO,
+            }),
+            tally: Tally::default(),
         }))
     }
 }
@@ -58,11 +72,27 @@ impl Health {
 
     /// How long ago an attempt ended, well or not.
     pub fn last_tried(&self) -> Duration {
-        self.0.tried_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+        self.tried().at.elapsed()
+    }
+
+    /// What is counted.
+    pub fn tally(&self) -> &Tally {
+        &self.0.tally
+    }
+
+    /// Counts the attempt that ended last, which committed so many operations.
+    pub fn committed(&self, operations: usize) {
+        let took = self.tried().took;
+        self.0.tally.committed(operations, took);
+    }
+
+    fn tried(&self) -> MutexGuard<'_, Tried> {
+        self.0.tried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Carries out an attempt and notices if it takes long.
     pub async fn watch<T>(&self, attempt: impl Future<Output = T>) -> T {
+        let begun = Instant::now();
         let mut attempt = std::pin::pin!(attempt);
         let result = match tokio::time::timeout(SLOW, &mut attempt).await {
             Ok(result) => result,
@@ -71,7 +101,11 @@ impl Health {
                 attempt.await
             }
         };
-        *self.0.tried_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let at = Instant::now();
+        *self.tried() = Tried {
+            at,
+            took: at.duration_since(begun),
+        };
         result
     }
 

@@ -41,6 +41,10 @@ pub enum OpenError {
     Locked { file: PathBuf, pid: String },
     #[error("lock file {}: {error}", .file.display())]
     LockFile { file: PathBuf, error: std::io::Error },
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    #[error("the database takes no writes: it is read-only")]
+    ReadOnly,
     #[error("database: {0}")]
     Database(#[from] sqlx::Error),
     #[error("database: {0}")]
@@ -113,7 +117,7 @@ fn quiet(url: &str) -> sqlx::Result<AnyConnectOptions> {
 }
 
 /// The file's one true path, so that two spellings of it share one lock.
-fn sqlite_file(rest: &str) -> Result<PathBuf, OpenError> {
+pub fn sqlite_file(rest: &str) -> Result<PathBuf, OpenError> {
     let path = rest.strip_prefix("//").unwrap_or(rest);
     if path.is_empty() || path.contains(":memory:") || path.contains("mode=memory") {
         return Err(OpenError::Url(
@@ -214,6 +218,15 @@ pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Res
             Ok(connected) => connected,
             Err(_) => Err(sqlx::Error::PoolTimedOut),
         },
+    }
+}
+
+/// A connection that changes nothing about how the database is kept, and that makes no file.
+pub async fn plain(target: &Target) -> sqlx::Result<AnyConnection> {
+    let connecting = AnyConnection::connect_with(&target.source.options);
+    match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 

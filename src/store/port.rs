@@ -64,7 +64,10 @@ impl ports::Store for Store {
     }
 
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
-        self.submit(|reply| Op::Commit(change, reply)).await
+        let committed = change.clone();
+        self.submit(|reply| Op::Commit(change, reply)).await?;
+        self.tally().changed(&committed);
+        Ok(())
     }
 
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {

@@ -4,10 +4,12 @@
 //! next start goes on from there.
 
 use sqlx::{
-    AnyConnection,
+    AnyConnection, Row,
     migrate::{MigrateError, Migrator},
 };
 use thiserror::Error;
+
+use super::sql::Dialect;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -44,6 +46,40 @@ pub enum SchemaError {
 /// Brings the schema up to date; a second run does nothing.
 pub async fn migrate(conn: &mut AnyConnection) -> Result<(), SchemaError> {
     MIGRATIONS.run(conn).await.map_err(explained)
+}
+
+/// How many migrations [`migrate`] would run; refuses what it would refuse, and changes nothing.
+pub async fn pending(conn: &mut AnyConnection, dialect: Dialect) -> Result<usize, SchemaError> {
+    let begun = match dialect {
+        Dialect::Sqlite => "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'",
+        Dialect::Postgres => {
+            "SELECT COUNT(*) FROM pg_tables \
+             WHERE tablename = '_sqlx_migrations' AND schemaname = ANY(current_schemas(false))"
+        }
+    };
+    let begun = sqlx::query(begun).fetch_one(&mut *conn).await;
+    let begun: i64 = begun.and_then(|row| row.try_get(0)).map_err(SchemaError::Database)?;
+    let all = MIGRATIONS.iter().count();
+    if begun == 0 {
+        return Ok(all);
+    }
+    let text = "SELECT version, CASE WHEN success THEN 1 ELSE 0 END, checksum FROM _sqlx_migrations ORDER BY version";
+    let rows = sqlx::query(text).fetch_all(&mut *conn).await;
+    let rows = rows.map_err(SchemaError::Database)?;
+    for row in &rows {
+        let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let (version, done, checksum): (i64, i64, Vec<u8>) = read().map_err(SchemaError::Database)?;
+        let Some(migration) = MIGRATIONS.iter().find(|migration| migration.version == version) else {
+            return Err(explained(MigrateError::VersionMissing(version)));
+        };
+        if done == 0 {
+            return Err(explained(MigrateError::Dirty(version)));
+        }
+        if *migration.checksum != *checksum {
+            return Err(explained(MigrateError::VersionMismatch(version)));
+        }
+    }
+    Ok(all - rows.len())
 }
 
 fn explained(error: MigrateError) -> SchemaError {

@@ -1,6 +1,6 @@
 //! The bytes of a live message, made once and shared by everybody who receives them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use storyclip_actors::events::EventKind;
@@ -29,6 +29,8 @@ pub struct Frame {
     pub kind: EventKind,
     /// `id: N`, `data: …` and an empty line.
     pub bytes: Bytes,
+    /// When it became durable, if this process was told so; `None` of one that was read from the table.
+    pub committed_at: Option<Instant>,
 }
 
 impl Frame {
@@ -36,7 +38,20 @@ impl Frame {
     pub fn new(seq: i64, kind: EventKind, body: &[u8]) -> Self {
         let head = format!("id: {seq}\ndata: ");
         let bytes = [head.as_bytes(), body, b"\n\n"].concat().into();
-        Self { seq, kind, bytes }
+        Self {
+            seq,
+            kind,
+            bytes,
+            committed_at: None,
+        }
+    }
+
+    /// The same, which has just become durable.
+    pub fn committed(self, at: Instant) -> Self {
+        Self {
+            committed_at: Some(at),
+            ..self
+        }
     }
 }
 

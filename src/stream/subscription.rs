@@ -20,6 +20,7 @@ use super::{
     Hub,
     channel::{Channel, Next},
     frame::{COMMENT, COMMENT_EVERY, FAREWELL, Frame},
+    listeners::Place,
 };
 use crate::store::{Store, StreamScope};
 
@@ -58,6 +59,7 @@ pub struct Subscription {
     /// The server stops, and that was sent.
     told_to_come_back: bool,
     comment_at: Instant,
+    place: Place,
 }
 
 impl Subscription {
@@ -78,6 +80,7 @@ impl Subscription {
             ended_by: None,
             told_to_come_back: false,
             comment_at: Instant::now() + COMMENT_EVERY,
+            place: Place::take(&hub.listeners),
             channel,
         }
     }
@@ -133,6 +136,9 @@ impl Subscription {
 
     fn send(&mut self, frame: Frame) -> Bytes {
         self.cursor = frame.seq;
+        if let Some(at) = frame.committed_at {
+            self.place.lag.observe_time(at.elapsed());
+        }
         self.ended_by = match frame.kind {
             EventKind::Completed | EventKind::Cancelled | EventKind::Error => Some(frame.kind),
             EventKind::Connected | EventKind::Progress => None,

@@ -1,5 +1,8 @@
 //! The binary as a person meets it: help, settings, clear errors, exit codes.
 
+mod history;
+mod manual;
+
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
@@ -63,6 +66,11 @@ fn help_names_every_command_and_shows_no_key() {
         "retry",
         "resolve",
         "keys",
+        "show",
+        "history",
+        "doctor",
+        "completions",
+        "man",
         "config",
         "Examples:",
         "STORYCLIP_URL",
@@ -91,6 +99,18 @@ fn config_prints_what_is_in_force_and_hides_secrets() {
         "{text}"
     );
     assert!(err(&output).contains("warning: the environment variable STORYCLIP_LISTENS"));
+    let json = storyclip(&["config", "--json"])
+        .env("METRICOOL_USER_TOKEN", "topsecret")
+        .output()
+        .unwrap();
+    assert!(!out(&json).contains("topsecret"));
+    let settings: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let token = settings
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|setting| setting["key"] == "metricool_user_token");
+    assert_eq!(token.unwrap()["hidden"], true);
 
     let url = |url: &str| {
         storyclip(&["config"])

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     ledger,
@@ -42,6 +42,77 @@ async fn publish_with_watch_prints_the_progress_and_ends_with_zero() {
     assert!(out.contains("completed: 3 published, 0 failed of 3"), "{out}");
     let id = out.split_whitespace().next().unwrap();
     ledger::all_published(&stage.sandbox, &daemon.api.batch(id).await);
+    daemon.stop().await;
+    stage.clear().await;
+}
+
+/// Runs a client command and gives its output; it must end with this code.
+async fn type_in(url: &str, arguments: &[&str], code: i32) -> String {
+    let (command, rest) = arguments.split_first().unwrap();
+    let mut process = storyclip(command);
+    process
+        .args(rest)
+        .env("STORYCLIP_URL", url)
+        .env("STORYCLIP_API_KEY", KEY)
+        .stdin(Stdio::null());
+    let output = tokio::task::spawn_blocking(move || process.output().unwrap())
+        .await
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {text}{errors}");
+    text
+}
+
+fn parsed(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[tokio::test]
+async fn every_answer_is_for_people_or_as_json_and_what_happened_is_counted() {
+    let stage = Stage::new(json!({"confirm_ms": 50})).await;
+    let keys = format!("stories:{KEY}:publish+read,ops:sk_scrape_1:metrics");
+    let stage = stage.set("STORYCLIP_API_KEYS", &keys);
+    let daemon = stage.start().await;
+    let url = daemon.api.url.clone();
+    let file = std::env::temp_dir().join(format!("storyclip-batch-{:016x}.json", rand::random::<u64>()));
+    std::fs::write(&file, stories(ACCOUNT, &clips(2), json!({})).to_string()).unwrap();
+    let printed = type_in(&url, &["publish", file.to_str().unwrap(), "--watch", "--json"], 0).await;
+    std::fs::remove_file(&file).unwrap();
+    let lines: Vec<Value> = printed.lines().map(parsed).collect();
+    let id = lines[0]["batchId"].as_str().unwrap();
+    assert_eq!(lines.last().unwrap()["type"], "completed", "{printed}");
+
+    let shown = type_in(&url, &["show", id], 0).await;
+    assert!(
+        shown.contains("status     completed\nclips      2 of 2 published"),
+        "{shown}"
+    );
+    assert!(shown.lines().last().unwrap().contains("clip_2  published"), "{shown}");
+    let shown = parsed(&type_in(&url, &["show", id, "--json"], 0).await);
+    assert_eq!(shown["batch"], daemon.api.batch(id).await);
+    type_in(&url, &["show", "batch_of/nobody?"], 1).await;
+    let watched = type_in(&url, &["watch", id, "--json"], 0).await;
+    assert!(
+        watched.lines().map(parsed).any(|event| event["type"] == "completed"),
+        "{watched}"
+    );
+    let done = parsed(&type_in(&url, &["retry", id, "--json"], 0).await);
+    assert_eq!((&done["batchId"], &done["status"]), (&json!(id), &json!("completed")));
+    let active = parsed(&type_in(&url, &["batches", "--user", "u1", "--json"], 0).await);
+    assert_eq!(active["count"], 0);
+
+    let (_, page) = daemon.api.with_key("sk_scrape_1").get("/metrics").await;
+    let page = page.as_str().unwrap();
+    for line in [
+        "storyclip_attempts_total{network=\"facebook\",verdict=\"created\"} 2",
+        "storyclip_attempts_total{network=\"facebook\",verdict=\"published\"} 2",
+        "storyclip_lateness_seconds_count{network=\"facebook\"} 2",
+        "storyclip_provider_calls_total{operation=\"create\",outcome=\"answered\"} 2",
+        "storyclip_polls_total{reading=\"published\"} 2",
+    ] {
+        assert!(page.lines().any(|told| told == line), "{line} is missing:\n{page}");
+    }
     daemon.stop().await;
     stage.clear().await;
 }

@@ -94,8 +94,12 @@ impl Stage {
 
     /// The same with this as its standard output.
     pub fn spawn_to(&self, out: Stdio) -> Process {
-        let settings: Vec<_> = self.settings.clone().into_iter().collect();
-        Process::spawn(&settings, out)
+        Process::spawn(&self.environment(), out)
+    }
+
+    /// The environment of a daemon.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        self.settings.clone().into_iter().collect()
     }
 
     pub async fn start(&self) -> Daemon {

@@ -165,7 +165,7 @@ fn systemd_takes_the_unit_file() {
         eprintln!("not checked: there is no systemd-analyze here");
         return;
     }
-    let unit = include_str!("../../../storyclip.service");
+    let unit = include_str!("../../../ops/storyclip.service");
     let installed = "/usr/local/bin/storyclip";
     assert!(unit.contains(installed));
     let folder = std::env::temp_dir().join(format!("storyclip-unit-{:016x}", rand::random::<u64>()));

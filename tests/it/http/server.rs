@@ -18,7 +18,7 @@ use sqlx::Connection;
 use storyclip::{
     http::{
         Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, RateLimit, Readiness, Rules,
-        TenantAccounts, router, serve,
+        TenantAccounts, Vital, Vitals, router, serve,
     },
     providers::{BestHours, metricool::Brand},
     store::{Options, Store},
@@ -173,6 +173,16 @@ impl Readiness for Notes {
     }
 }
 
+impl Vitals for Notes {
+    fn now(&self) -> Vital {
+        Vital {
+            actors: 7,
+            draining: self.is_draining(),
+            ..Vital::default()
+        }
+    }
+}
+
 /// A clock that stands where it was set.
 pub struct SetClock(pub AtomicI64);
 
@@ -251,6 +261,8 @@ impl Server {
             rules: Rules::default(),
             ahead: network.clone(),
             ready: notes.clone(),
+            vitals: notes.clone(),
+            calls: Arc::default(),
             metricool_configured: setup.configured,
             notices: Notices {
                 private_addresses: setup.private_addresses,

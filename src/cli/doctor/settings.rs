@@ -1,0 +1,46 @@
+//! Whether the settings fit together: keys, tenants and their brands.
+
+use secrecy::ExposeSecret;
+
+use crate::{
+    config::Config,
+    http::{Keys, TenantAccounts},
+};
+
+use super::finding::Finding;
+
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let set = config.settings.iter().filter(|setting| setting.source != "default");
+    let mut findings = vec![Finding::ok(
+        "settings",
+        format!("{} settings, {} of them set here", config.settings.len(), set.count()),
+    )];
+    findings.extend(config.warnings.iter().map(|warning| {
+        Finding::warning("settings", warning.clone())
+            .todo("a typing error? `storyclip config --defaults` lists all names")
+    }));
+    findings.push(keys(config));
+    findings
+}
+
+fn keys(config: &Config) -> Finding {
+    let keys = match Keys::parse(config.api_keys.expose_secret()) {
+        Ok(keys) => keys,
+        Err(why) => return Finding::failed("keys", format!("api_keys: {why}")).todo("correct STORYCLIP_API_KEYS"),
+    };
+    if let Err(why) = TenantAccounts::parse(&config.tenant_accounts) {
+        return Finding::failed("keys", format!("tenant_accounts: {why}")).todo("correct STORYCLIP_TENANT_ACCOUNTS");
+    }
+    if keys.is_empty() {
+        let text = "none is among the settings: those that `storyclip keys` makes are in the database";
+        return Finding::ok("keys", text).todo("a first start makes one for an admin and prints it, once");
+    }
+    if keys.many_tenants() && config.tenant_accounts.trim().is_empty() {
+        return Finding::failed(
+            "keys",
+            "there are keys of several tenants, but no brand belongs to any of them",
+        )
+        .todo("set STORYCLIP_TENANT_ACCOUNTS=tenant:blogId+blogId,…");
+    }
+    Finding::ok("keys", "understood")
+}
