@@ -118,6 +118,9 @@ enum Command {
     /// Make a key pair for Web Push, as two settings.
     #[command(after_help = help::VAPID)]
     Vapid,
+    /// Print the OpenAPI document of the HTTP API.
+    #[command(after_help = help::OPENAPI)]
+    Openapi,
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -186,6 +189,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
         Command::Vapid => vapid::run(),
+        Command::Openapi => Output.text(crate::http::openapi::text()),
         Command::Config { defaults: true } => Output.text(DEFAULTS),
         Command::Config { defaults: false } => {
             let config = Config::load(cli.config.as_deref())?;
