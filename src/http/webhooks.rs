@@ -2,8 +2,8 @@
 //!
 //! Another tenant's endpoint or delivery does not exist. A secret is in the answer that makes it and nowhere else.
 
-mod deliveries;
-mod endpoints;
+pub(super) mod deliveries;
+pub(super) mod endpoints;
 mod request;
 
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use axum::{
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 use tokio::sync::Notify;
+use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::{limits, problem::Problem};
 use crate::store::{DisabledReason, Endpoint, NoticeKind};
 
 pub use deliveries::{all, of_endpoint, replay, show as show_delivery, test};
@@ -43,13 +44,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: Result<Path<String>, _> = Path::from_request_parts(parts, state).await;
-        let Path(id) = path.map_err(|_| Problem::bad("INVALID_ID", "id", "must be percent-encoded UTF-8"))?;
+        let bad = |why| Problem::bad("INVALID_ID", "id", why);
+        let Path(id) = path.map_err(|_| bad("must be percent-encoded UTF-8".to_owned()))?;
+        limits::name(&id).map_err(bad)?;
         Ok(Self(id))
     }
 }
 
 /// An endpoint as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpoint)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointBody {
     id: String,

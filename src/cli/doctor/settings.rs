@@ -31,7 +31,7 @@ fn keys(config: &Config) -> Finding {
     if let Err(why) = TenantAccounts::parse(&config.tenant_accounts) {
         return Finding::failed("keys", format!("tenant_accounts: {why}")).todo("correct STORYCLIP_TENANT_ACCOUNTS");
     }
-    if keys.is_empty() {
+    if keys.none_of_environment() {
         let text = "none is among the settings: those that `storyclip keys` makes are in the database";
         return Finding::ok("keys", text).todo("a first start makes one for an admin and prints it, once");
     }

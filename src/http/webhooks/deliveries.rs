@@ -5,16 +5,21 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
+use utoipa::ToSchema;
 
 use super::{Named, disabled, no_such_endpoint};
 use crate::{
-    http::{App, AppState, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query},
+    http::{App, AppState, caller::Caller, envelope, keys::Scope, limits, problem::Problem, query::Query},
     notifications,
     store::{Channel, DeliveriesOf, DeliveryStatus, DeliveryView, NoticeKind, TryView},
 };
 
+/// Deliveries of a page where the client names no number.
+pub const PAGE: usize = 50;
+
 /// Deliveries, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryLog)]
 #[serde(rename_all = "camelCase")]
 pub struct Log {
     success: bool,
@@ -24,14 +29,16 @@ pub struct Log {
 }
 
 /// One delivery.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneDelivery)]
 pub struct One {
     success: bool,
     delivery: Delivery,
 }
 
 /// A test that is on its way.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueuedTest)]
 #[serde(rename_all = "camelCase")]
 pub struct Queued {
     success: bool,
@@ -39,7 +46,7 @@ pub struct Queued {
     message_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     id: String,
@@ -56,10 +63,12 @@ struct Delivery {
     settled_at: Option<Timestamp>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tries: Option<Vec<Try>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryTry)]
 #[serde(rename_all = "camelCase")]
 struct Try {
     attempt: u32,
@@ -162,7 +171,7 @@ async fn log(app: &AppState, caller: &Caller, of: &DeliveriesOf, query: &Query) 
             format!("must be one of {}", unknown.allowed),
         )
     })?;
-    let limit = limit(query.get("limit")?)?;
+    let limit = query.limit(PAGE)?;
     let before = query.get("cursor")?.map(place).transpose()?;
     let mut deliveries = app
         .store
@@ -179,13 +188,6 @@ async fn log(app: &AppState, caller: &Caller, of: &DeliveriesOf, query: &Query) 
     }))
 }
 
-fn limit(text: Option<&str>) -> Result<usize, Problem> {
-    match text.map_or(Ok(50), str::parse) {
-        Ok(limit @ 1..=200) => Ok(limit),
-        Ok(_) | Err(_) => Err(Problem::bad("INVALID_LIMIT", "limit", "must be 1 to 200")),
-    }
-}
-
 /// The last delivery of the page before.
 fn place(cursor: &str) -> Result<(Timestamp, &str), Problem> {
     let place = cursor.split_once('-').and_then(|(millis, id)| {
@@ -193,6 +195,7 @@ fn place(cursor: &str) -> Result<(Timestamp, &str), Problem> {
             .parse()
             .ok()
             .filter(|millis| (0..253_402_300_800_000).contains(millis))?;
+        limits::name(id).ok()?;
         Some((Timestamp::from_millis(millis), id))
     });
     place.ok_or_else(|| Problem::bad("INVALID_CURSOR", "cursor", "must be the nextCursor of a page"))
