@@ -50,6 +50,7 @@ impl EventKind {
 /// How far a wait for confirmation is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WaitProgress {
     /// Whole seconds since the slot.
     pub elapsed: u64,

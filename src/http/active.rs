@@ -2,6 +2,7 @@
 
 use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     App,
@@ -17,7 +18,8 @@ use super::{
 const LIST: List = List("active");
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActiveBatches)]
 #[serde(rename_all = "camelCase")]
 pub struct Active {
     success: bool,

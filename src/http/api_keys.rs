@@ -17,6 +17,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
 use storyclip_actors::{error::StoreError, model::Timestamp};
+use utoipa::ToSchema;
 
 use super::{
     App, body,
@@ -38,7 +39,8 @@ const ROUTE: &str = "keys";
 const LIST: List = List("keys");
 
 /// A key as it is shown.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
 #[serde(rename_all = "camelCase")]
 struct KeyBody {
     id: String,
@@ -51,7 +53,8 @@ struct KeyBody {
     revoked_at: Option<Timestamp>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeKey)]
 struct Made {
     success: bool,
     key: KeyBody,
@@ -60,7 +63,7 @@ struct Made {
 }
 
 /// The answer to a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyList {
     success: bool,
@@ -72,7 +75,7 @@ pub struct KeyList {
     environment: Vec<EnvironmentKey>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct EnvironmentKey {
     id: String,
@@ -82,7 +85,8 @@ struct EnvironmentKey {
 }
 
 /// The answer to a revocation.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RevokedKey)]
 #[serde(rename_all = "camelCase")]
 pub struct Revoked {
     success: bool,

@@ -4,6 +4,7 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 use serde_json::Value;
 use storyclip_actors::model::{Network, Timestamp};
+use utoipa::ToSchema;
 
 use super::{
     App,
@@ -19,7 +20,7 @@ use crate::store::{AttemptView, Page};
 const LIST: List = List("attempts");
 
 /// The answer: attempts by clip, then by number.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ledger {
     success: bool,
@@ -29,7 +30,7 @@ pub struct Ledger {
     next_cursor: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Attempt {
     index: u32,

@@ -7,6 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use storyclip_actors::model::BatchId;
+use utoipa::ToSchema;
 
 use super::{
     App,
@@ -19,7 +20,8 @@ use super::{
 };
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchSummary)]
 pub struct Summary {
     success: bool,
     batch: BatchBody,

@@ -13,6 +13,7 @@ use storyclip_actors::{
     model::Timestamp,
 };
 use tokio::sync::Mutex;
+use utoipa::ToSchema;
 
 use super::{App, caller::Caller, keys::Scope, problem::Problem};
 use crate::providers::metricool::Brand;
@@ -68,14 +69,15 @@ impl Brands {
 }
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct BrandList {
     success: bool,
     brands: Vec<BrandBody>,
     count: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Brand)]
 #[serde(rename_all = "camelCase")]
 struct BrandBody {
     id: String,

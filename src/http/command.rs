@@ -12,12 +12,14 @@ use storyclip_actors::{
     model::{BatchId, BatchStatus, ClipStatus, CommandKind, Timestamp, Wish},
     ports::Store as _,
 };
+use utoipa::ToSchema;
 
 use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
 use crate::store::BatchView;
 
 /// The answer to a command.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Commanded)]
 #[serde(rename_all = "camelCase")]
 pub struct Done {
     success: bool,
@@ -29,13 +31,15 @@ pub struct Done {
     timestamp: Timestamp,
     /// The failed clips that are tried again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     clips: Option<Vec<u32>>,
     /// The clip that was decided about, as it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     clip: Option<ClipNow>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct ClipNow {
     index: u32,
     status: ClipStatus,

@@ -8,6 +8,7 @@ use axum::{
     http::{StatusCode, header},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{App, problem::Problem};
 
@@ -15,7 +16,7 @@ use super::{App, problem::Problem};
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Health {
     status: &'static str,
 }

@@ -4,6 +4,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::model::{BatchStatus, Network, PublishMode, Timestamp};
+use utoipa::ToSchema;
 
 use super::{
     App,
@@ -21,7 +22,7 @@ const LIST: List = List("history");
 const PAGE: usize = 50;
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct History {
     success: bool,
@@ -31,7 +32,8 @@ pub struct History {
 }
 
 /// A batch that has ended; its clips are a request of their own.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PastBatch)]
 #[serde(rename_all = "camelCase")]
 struct Ended {
     batch_id: String,
@@ -56,7 +58,7 @@ struct Ended {
 }
 
 /// Milliseconds; null where an end of the span is missing.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Durations {
     /// From its creation to the start of its first clip.

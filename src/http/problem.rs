@@ -12,9 +12,10 @@ use axum::{
 };
 use serde::Serialize;
 use storyclip_actors::error::StoreError;
+use utoipa::ToSchema;
 
 /// A wrong field of a body, or a wrong parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Where it is, as in `posts[3].url`.
     pub field: String,
@@ -37,7 +38,8 @@ struct Content {
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
     r#type: &'static str,
@@ -50,6 +52,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     current_status: Option<&'static str>,
 }
 

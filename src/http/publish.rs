@@ -18,6 +18,7 @@ use axum::{
 };
 use serde::Serialize;
 use storyclip_actors::model::{BatchId, BatchStatus, Network, OnFailure, PublishMode, Speed, Timestamp};
+use utoipa::ToSchema;
 
 use self::{
     plan::{Plan, Planned},
@@ -170,7 +171,8 @@ fn draining() -> Problem {
         .header(header::RETRY_AFTER, "1")
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Accepted)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -185,25 +187,30 @@ struct Answer<'a> {
     created_at: Option<Timestamp>,
     /// The slot of each clip, where slots give the order.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     plan: Option<Vec<Planned<'a>>>,
     warnings: &'a [FieldError],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedPosts)]
 struct Posts {
     total: usize,
     queued: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedSchedule)]
 #[serde(rename_all = "camelCase")]
 struct Schedule<'a> {
     mode: PublishMode,
     scheduled_at: Option<Timestamp>,
     timezone: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     interval_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     min_gap_minutes: Option<u64>,
 }
 
@@ -225,7 +232,8 @@ impl<'a> Schedule<'a> {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = AcceptedSettings)]
 #[serde(rename_all = "camelCase")]
 struct Settings<'a> {
     account_id: &'a str,

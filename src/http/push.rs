@@ -14,6 +14,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{Map, Value};
 use storyclip_actors::model::{Tenant, Timestamp, UserId};
+use utoipa::ToSchema;
 
 use super::{
     App, AppState, body,
@@ -34,15 +35,18 @@ use crate::{
 const KEY: usize = 128;
 
 /// The key for `applicationServerKey`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PushKey)]
 #[serde(rename_all = "camelCase")]
 pub struct PublicKey {
     success: bool,
+    #[schema(value_type = String)]
     public_key: Arc<str>,
 }
 
 /// A subscription.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PushSubscription)]
 #[serde(rename_all = "camelCase")]
 pub struct Subscription {
     success: bool,

@@ -3,11 +3,12 @@
 use axum::{Json, extract::State};
 use serde::Serialize;
 use storyclip_actors::model::{BatchStatus, Timestamp};
+use utoipa::ToSchema;
 
 use super::{App, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reconciled {
     batch_id: String,
@@ -17,7 +18,8 @@ pub struct Reconciled {
     reconciled_at: Timestamp,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReconciledPosts)]
 struct Posts {
     total: u32,
     published: u32,

@@ -10,6 +10,7 @@ use storyclip_actors::{
     events::WaitProgress,
     model::{BatchStatus, Timestamp},
 };
+use utoipa::ToSchema;
 
 use super::{
     App,
@@ -22,7 +23,7 @@ use super::{
 };
 
 /// The answer.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
     batch_id: String,

@@ -7,12 +7,14 @@ use storyclip_actors::{
     events::WaitProgress,
     model::{BatchStatus, ClipStatus, Network, PublishMode, Timestamp, Totals},
 };
+use utoipa::ToSchema;
 
 use super::Rules;
 use crate::store::{BatchView, ClipView};
 
 /// The full summary of a batch.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Batch)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the fields of the answer")]
 pub struct BatchBody {
@@ -40,7 +42,8 @@ pub struct BatchBody {
 }
 
 /// One clip.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Clip)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the fields of the answer")]
 pub struct ClipBody {
@@ -63,7 +66,8 @@ pub struct ClipBody {
 }
 
 /// How many clips are where.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Posts)]
 #[allow(missing_docs, reason = "the names are the fields of the answer")]
 pub struct PostsBody {
     pub total: u32,
@@ -164,7 +168,7 @@ pub fn progress(totals: Totals) -> u32 {
 }
 
 /// What a batch is doing, in the words of the documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {
     /// No clip is at work, and none has ended yet or the last one was cancelled.

@@ -15,6 +15,7 @@ use axum::{
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 use tokio::sync::Notify;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use crate::store::{DisabledReason, Endpoint, NoticeKind};
@@ -49,7 +50,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 }
 
 /// An endpoint as JSON.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookEndpoint)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointBody {
     id: String,

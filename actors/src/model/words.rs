@@ -53,6 +53,7 @@ macro_rules! words {
 
 words! {
     /// Where a clip is; `lifecycle` has every legal change.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     ClipStatus {
         /// Not started; the publisher takes it on.
         Pending = "pending",
@@ -76,6 +77,7 @@ words! {
         Cancelled = "cancelled",
     }
     /// Where a batch is.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     BatchStatus {
         /// Not submitted yet.
         Draft = "draft",
@@ -93,6 +95,7 @@ words! {
         Cancelled = "cancelled",
     }
     /// Where stories go through Metricool.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     Network {
         /// A Facebook page's stories.
         Facebook = "facebook",
@@ -100,6 +103,7 @@ words! {
         Instagram = "instagram",
     }
     /// When the clips of a batch are sent.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     PublishMode {
         /// One after the other, each as soon as the one before it is settled.
         Now = "now",
@@ -109,6 +113,7 @@ words! {
         BestTime = "bestTime",
     }
     /// How long a confirmation is waited for; nothing else differs.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     Speed {
         /// 120 s by default.
         Safe = "safe",
@@ -120,6 +125,7 @@ words! {
         Hyper = "hyper",
     }
     /// What a failed clip does to its batch.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     OnFailure {
         /// Record it and go on.
         Skip = "skip",
@@ -129,6 +135,7 @@ words! {
         Hold = "hold",
     }
     /// What a person may ask of a batch.
+    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     CommandKind {
         /// Start no further clip, withdraw what can be withdrawn.
         Cancel = "cancel",

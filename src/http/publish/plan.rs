@@ -9,6 +9,7 @@ use storyclip_actors::{
     model::{PublishMode, Timestamp},
     schedule::planned_slots,
 };
+use utoipa::ToSchema;
 
 use super::{best_time, request::PublishRequest, schedule::Schedule};
 use crate::{
@@ -28,7 +29,7 @@ pub struct Plan {
 }
 
 /// One clip's line of the answer.
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the names are the fields of the answer")]
 pub struct Planned<'a> {

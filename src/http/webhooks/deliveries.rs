@@ -5,6 +5,7 @@
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
+use utoipa::ToSchema;
 
 use super::{Named, disabled, no_such_endpoint};
 use crate::{
@@ -14,7 +15,8 @@ use crate::{
 };
 
 /// Deliveries, newest first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryLog)]
 #[serde(rename_all = "camelCase")]
 pub struct Log {
     success: bool,
@@ -24,14 +26,16 @@ pub struct Log {
 }
 
 /// One delivery.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneDelivery)]
 pub struct One {
     success: bool,
     delivery: Delivery,
 }
 
 /// A test that is on its way.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = QueuedTest)]
 #[serde(rename_all = "camelCase")]
 pub struct Queued {
     success: bool,
@@ -39,7 +43,7 @@ pub struct Queued {
     message_id: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Delivery {
     id: String,
@@ -56,10 +60,12 @@ struct Delivery {
     settled_at: Option<Timestamp>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     tries: Option<Vec<Try>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeliveryTry)]
 #[serde(rename_all = "camelCase")]
 struct Try {
     attempt: u32,

@@ -3,6 +3,7 @@
 use axum::{Json, body::Body, extract::State, http::HeaderMap, http::StatusCode};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{EndpointBody, Named, no_such_endpoint, request};
 use crate::{
@@ -12,17 +13,20 @@ use crate::{
 };
 
 /// One endpoint.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OneEndpoint)]
 pub struct One {
     success: bool,
     endpoint: EndpointBody,
     /// By what its messages are signed; shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     secret: Option<String>,
 }
 
 /// The tenant's endpoints.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = EndpointList)]
 pub struct List {
     success: bool,
     endpoints: Vec<EndpointBody>,
@@ -30,14 +34,16 @@ pub struct List {
 }
 
 /// What was deleted.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeletedEndpoint)]
 pub struct Gone {
     success: bool,
     id: String,
 }
 
 /// A secret, shown once.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = BatchSecret)]
 pub struct Secret {
     success: bool,
     secret: String,
