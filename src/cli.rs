@@ -129,6 +129,9 @@ enum Command {
     /// Look at everything that a daemon needs, and say what to do about what is missing.
     #[command(after_help = help::DOCTOR)]
     Doctor(doctor::Doctor),
+    /// Print the OpenAPI document of the HTTP API.
+    #[command(after_help = help::OPENAPI)]
+    Openapi,
     /// Print the settings in force and where each comes from, secrets hidden.
     #[command(after_help = help::CONFIG)]
     Config {
@@ -211,6 +214,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
         Command::Vapid => vapid::run(),
+        Command::Openapi => Output.text(crate::http::openapi::text()),
         Command::Doctor(doctor) => {
             let config = Config::load(cli.config.as_deref());
             doctor.run(&cli.connection, config).await

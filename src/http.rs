@@ -26,6 +26,7 @@ mod keyring;
 pub(crate) mod keys;
 mod limits;
 mod metrics;
+pub(crate) mod openapi;
 mod page;
 mod problem;
 mod publish;
@@ -221,6 +222,8 @@ pub fn router(state: AppState) -> Router {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::show))
+        .route("/openapi.json", get(openapi::show))
+        .route("/docs", get(openapi::page))
         // keys
         .route("/api/keys", get(api_keys::list).post(api_keys::create))
         .route("/api/keys/{id}", delete(api_keys::revoke))

@@ -30,6 +30,12 @@ Example:
 The public half goes to the pages that subscribe, through GET /api/push/key. A new pair makes every browser that \
 subscribed with the old one subscribe again.";
 
+pub(super) const OPENAPI: &str = "\
+Example:
+  storyclip openapi > openapi.json
+
+A running daemon gives the same document at /openapi.json, and shows it as a page at /docs.";
+
 pub(super) const PUBLISH: &str = "\
 Examples:
   storyclip publish clips.json --watch

@@ -53,9 +53,10 @@ struct KeyBody {
     revoked_at: Option<Timestamp>,
 }
 
+/// The answer to a key that is made.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MadeKey)]
-struct Made {
+pub struct Made {
     success: bool,
     key: KeyBody,
     /// The key itself; null when the answer is given again.

@@ -19,7 +19,7 @@ use crate::store::{BatchView, Past};
 const LIST: List = List("history");
 
 /// Batches of a page where the client names no number.
-const PAGE: usize = 50;
+pub(super) const PAGE: usize = 50;
 
 /// The answer.
 #[derive(Serialize, ToSchema)]

@@ -41,7 +41,7 @@ struct Content {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+pub(super) struct Body<'a> {
     r#type: &'static str,
     title: &'a str,
     status: u16,

@@ -174,7 +174,7 @@ fn draining() -> Problem {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Accepted)]
 #[serde(rename_all = "camelCase")]
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dry_run: bool,
     /// None of a dry run.

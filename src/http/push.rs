@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Characters of a browser's key.
-const KEY: usize = 128;
+pub(super) const KEY: usize = 128;
 
 /// The key for `applicationServerKey`.
 #[derive(Serialize, ToSchema)]

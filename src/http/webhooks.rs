@@ -2,8 +2,8 @@
 //!
 //! Another tenant's endpoint or delivery does not exist. A secret is in the answer that makes it and nowhere else.
 
-mod deliveries;
-mod endpoints;
+pub(super) mod deliveries;
+pub(super) mod endpoints;
 mod request;
 
 use std::sync::Arc;
