@@ -17,7 +17,7 @@ use storyclip_actors::model::Timestamp;
 use tokio::sync::Notify;
 use utoipa::ToSchema;
 
-use super::problem::Problem;
+use super::{limits, problem::Problem};
 use crate::store::{DisabledReason, Endpoint, NoticeKind};
 
 pub use deliveries::{all, of_endpoint, replay, show as show_delivery, test};
@@ -44,7 +44,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path: Result<Path<String>, _> = Path::from_request_parts(parts, state).await;
-        let Path(id) = path.map_err(|_| Problem::bad("INVALID_ID", "id", "must be percent-encoded UTF-8"))?;
+        let bad = |why| Problem::bad("INVALID_ID", "id", why);
+        let Path(id) = path.map_err(|_| bad("must be percent-encoded UTF-8".to_owned()))?;
+        limits::name(&id).map_err(bad)?;
         Ok(Self(id))
     }
 }

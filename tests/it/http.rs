@@ -13,6 +13,7 @@ mod idempotency;
 mod lists;
 mod manners;
 mod metrics;
+mod openapi;
 mod publish;
 mod push;
 mod reading;

@@ -192,6 +192,10 @@ pub fn retry_failed() -> Value {
 
 /// The body of `resolve`.
 pub fn resolve() -> Value {
+    let attempt = or_null(json!({
+        "type": "integer", "minimum": 1, "maximum": u32::MAX,
+        "description": "The attempt that the decision is about; 409 if another one is held",
+    }));
     json!({
         "oneOf": [
             {
@@ -199,14 +203,22 @@ pub fn resolve() -> Value {
                 "description": "This post is the clip's; the network still has to say that it is live",
                 "type": "object",
                 "required": ["action", "postId"],
-                "properties": {"action": {"type": "string", "const": "adopt"}, "postId": id("190340514")},
+                "properties": {
+                    "action": {"type": "string", "const": "adopt"},
+                    "postId": id("190340514"),
+                    "attempt": attempt,
+                },
             },
             {
                 "title": "retry or drop",
                 "description": "It is not live: send it again, or leave it",
                 "type": "object",
                 "required": ["action"],
-                "properties": {"action": {"type": "string", "enum": ["retry", "drop"]}, "postId": {"type": "null"}},
+                "properties": {
+                    "action": {"type": "string", "enum": ["retry", "drop"]},
+                    "postId": {"type": "null"},
+                    "attempt": attempt,
+                },
             },
         ],
     })

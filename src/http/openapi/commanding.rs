@@ -55,7 +55,7 @@ pub fn operations() -> Vec<Operation> {
         .path(
             "index",
             "The number of the clip, from 1",
-            json!({"type": "integer", "minimum": 1, "maximum": 4_294_967_295_u32}),
+            json!({"type": "integer", "minimum": 1, "maximum": u32::MAX}),
         )
         .body(
             true,
@@ -70,9 +70,13 @@ pub fn operations() -> Vec<Operation> {
                 "INVALID_ACTION",
                 "MISSING_POST_ID",
                 "INVALID_POST_ID",
+                "INVALID_ATTEMPT",
             ],
         )
         .fails(404, &["CLIP_NOT_FOUND"])
-        .fails(409, &["CLIP_NOT_HELD", "POST_TAKEN", "BATCH_NOT_RETRYABLE"]),
+        .fails(
+            409,
+            &["CLIP_NOT_HELD", "ATTEMPT_NOT_HELD", "POST_TAKEN", "BATCH_NOT_RETRYABLE"],
+        ),
     ]
 }

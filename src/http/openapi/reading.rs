@@ -62,6 +62,7 @@ pub fn operations() -> Vec<Operation> {
             "listAttempts",
             "List every attempt with intent and outcome: why a clip is believed to be live, or not",
         )
+        .paged(page::MOST)
         .answers::<attempts::Ledger>(200, "By clip, then by number"),
         active("/api/metricool/batches/active", "listActive"),
         active("/api/metricool/batch/user-active", "listUserActive"),

@@ -1,13 +1,9 @@
 //! Webhooks and Web Push, in the document.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{bodies, operation::Operation};
 use crate::http::{keys::Scope, push, webhooks};
-
-fn named(example: &str) -> Value {
-    json!({"type": "string", "minLength": 1, "examples": [example]})
-}
 
 fn hook(at: (&'static str, &'static str), id: &'static str, summary: &'static str) -> Operation {
     Operation::new("telling", at, id, summary).takes(Scope::Admin)
@@ -15,14 +11,14 @@ fn hook(at: (&'static str, &'static str), id: &'static str, summary: &'static st
 
 fn of_endpoint(at: (&'static str, &'static str), id: &'static str, summary: &'static str) -> Operation {
     hook(at, id, summary)
-        .path("id", "The endpoint", named("wh_4xk2m7v0c9q1w8e5r3t6"))
+        .path("id", "The endpoint", bodies::name("wh_4xk2m7v0c9q1w8e5r3t6"))
         .fails(400, &["INVALID_ID"])
         .fails(404, &["ENDPOINT_NOT_FOUND"])
 }
 
 fn of_delivery(at: (&'static str, &'static str), id: &'static str, summary: &'static str) -> Operation {
     hook(at, id, summary)
-        .path("id", "The delivery", named("dlv_1"))
+        .path("id", "The delivery", bodies::name("dlv_1"))
         .fails(400, &["INVALID_ID"])
         .fails(404, &["DELIVERY_NOT_FOUND"])
 }
@@ -30,7 +26,7 @@ fn of_delivery(at: (&'static str, &'static str), id: &'static str, summary: &'st
 fn log(operation: Operation) -> Operation {
     operation
         .query("status", "Only those that are there", bodies::delivery_status())
-        .paged(50)
+        .paged(webhooks::deliveries::PAGE)
         .answers::<webhooks::deliveries::Log>(200, "Newest first; e-mail and Web Push are in it, too")
         .fails(400, &["INVALID_STATUS"])
 }
@@ -165,7 +161,7 @@ fn web_push() -> [Operation; 3] {
             "unsubscribe",
             "Tell a browser nothing more",
         )
-        .path("id", "The subscription", named("push_4xk2m7v0c9q1w8e5r3t6"))
+        .path("id", "The subscription", bodies::name("push_4xk2m7v0c9q1w8e5r3t6"))
         .answers::<push::Subscription>(200, "It is gone")
         .fails(400, &["INVALID_ID"])
         .fails(404, &["SUBSCRIPTION_NOT_FOUND"]),

@@ -9,10 +9,13 @@ use utoipa::ToSchema;
 
 use super::{Named, disabled, no_such_endpoint};
 use crate::{
-    http::{App, AppState, caller::Caller, envelope, keys::Scope, problem::Problem, query::Query},
+    http::{App, AppState, caller::Caller, envelope, keys::Scope, limits, problem::Problem, query::Query},
     notifications,
     store::{Channel, DeliveriesOf, DeliveryStatus, DeliveryView, NoticeKind, TryView},
 };
+
+/// Deliveries of a page where the client names no number.
+pub const PAGE: usize = 50;
 
 /// Deliveries, newest first.
 #[derive(Serialize, ToSchema)]
@@ -168,7 +171,7 @@ async fn log(app: &AppState, caller: &Caller, of: &DeliveriesOf, query: &Query) 
             format!("must be one of {}", unknown.allowed),
         )
     })?;
-    let limit = limit(query.get("limit")?)?;
+    let limit = query.limit(PAGE)?;
     let before = query.get("cursor")?.map(place).transpose()?;
     let mut deliveries = app
         .store
@@ -185,13 +188,6 @@ async fn log(app: &AppState, caller: &Caller, of: &DeliveriesOf, query: &Query) 
     }))
 }
 
-fn limit(text: Option<&str>) -> Result<usize, Problem> {
-    match text.map_or(Ok(50), str::parse) {
-        Ok(limit @ 1..=200) => Ok(limit),
-        Ok(_) | Err(_) => Err(Problem::bad("INVALID_LIMIT", "limit", "must be 1 to 200")),
-    }
-}
-
 /// The last delivery of the page before.
 fn place(cursor: &str) -> Result<(Timestamp, &str), Problem> {
     let place = cursor.split_once('-').and_then(|(millis, id)| {
@@ -199,6 +195,7 @@ fn place(cursor: &str) -> Result<(Timestamp, &str), Problem> {
             .parse()
             .ok()
             .filter(|millis| (0..253_402_300_800_000).contains(millis))?;
+        limits::name(id).ok()?;
         Some((Timestamp::from_millis(millis), id))
     });
     place.ok_or_else(|| Problem::bad("INVALID_CURSOR", "cursor", "must be the nextCursor of a page"))

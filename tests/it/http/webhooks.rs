@@ -219,9 +219,22 @@ async fn what_is_wrong_with_an_endpoint_is_named() {
         )
         .await;
     }
+    for path in [
+        "/api/webhooks/%00",
+        "/api/webhooks/deliveries/a%0Ab",
+        "/api/webhooks/%ff",
+    ] {
+        problem(
+            root(&server, Method::GET, path).send().await.unwrap(),
+            400,
+            "INVALID_ID",
+        )
+        .await;
+    }
     for (query, code) in [
         ("status=lost", "INVALID_STATUS"),
         ("cursor=x", "INVALID_CURSOR"),
+        ("cursor=1-%00", "INVALID_CURSOR"),
         ("batchId=%20", "INVALID_BATCH_ID"),
     ] {
         let path = format!("/api/webhooks/deliveries?{query}");
