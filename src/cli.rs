@@ -214,6 +214,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
         Command::Vapid => vapid::run(),
+        Command::Openapi => Output.text(crate::http::openapi::text()),
         Command::Doctor(doctor) => {
             let config = Config::load(cli.config.as_deref());
             doctor.run(&cli.connection, config).await

@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 /// Values of a body, those within others included. The largest batch, of 100 clips with every field, has under 1,000.
 pub const VALUES: usize = 10_000;
 
+/// Whole numbers up to this one, 2^53, are exact as floating point.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// Why a text is not taken.
 #[derive(Debug)]
 pub enum Refused {
@@ -71,7 +74,11 @@ impl<'de> Visitor<'de> for Bounded<'_> {
         Ok(Value::Number(value.into()))
     }
 
+    /// JSON has one kind of number: 2.0 is 2.
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        if value.fract() == 0.0 && value.abs() <= EXACT {
+            return Ok(Value::Number((value as i64).into()));
+        }
         Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
     }
 
@@ -122,6 +129,14 @@ mod tests {
             let told = serde_json::from_str::<Value>(bad).unwrap_err().to_string();
             assert!(matches!(parse(bad), Err(Refused::Malformed(error)) if error.to_string() == told));
         }
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (text, number) in [("2.0", 2), ("-1.5e1", -15), ("0.0", 0), ("1e3", 1_000)] {
+            assert_eq!(parse(text).unwrap().as_i64(), Some(number), "{text}");
+        }
+        assert_eq!(parse("1e300").unwrap().as_i64(), None);
     }
 
     #[test]

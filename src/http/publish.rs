@@ -53,10 +53,11 @@ pub async fn stories(
 ) -> Result<Response, Problem> {
     caller.need(Scope::Publish)?;
     let bytes = body::read(&headers, body).await?;
-    if query.flag("dryRun")? {
+    let dry_run = query.flag("dryRun")?;
+    let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
+    if dry_run {
         return dry_run::answer(&app, new_batch(&app, &caller, &bytes).await?).await;
     }
-    let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
     if let Some(key) = &key
         && let Some(answer) = key.earlier(&app.store).await?
     {

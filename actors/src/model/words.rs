@@ -51,6 +51,35 @@ macro_rules! words {
     )*};
 }
 
+/// The schema of a vocabulary: a string that is one of its words.
+#[cfg(feature = "schema")]
+#[macro_export]
+macro_rules! word_schemas {
+    ($($name:ident),*) => {$(
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::schema::Schema> {
+                ::utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(::utoipa::openapi::schema::Type::String)
+                    .enum_values(Some(Self::ALL.iter().map(|word| word.as_str())))
+                    .into()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $name {}
+    )*};
+}
+
+#[cfg(feature = "schema")]
+word_schemas!(
+    ClipStatus,
+    BatchStatus,
+    Network,
+    PublishMode,
+    Speed,
+    OnFailure,
+    CommandKind
+);
+
 words! {
     /// Where a clip is; `lifecycle` has every legal change.
     #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]

@@ -105,6 +105,15 @@ pub fn operations() -> Vec<Operation> {
 
 fn stream() -> Operation {
     let last = json!({"type": "string", "pattern": "^[0-9]{1,18}$"});
+    let event = json!({
+        "description": "One event",
+        "type": "object",
+        "required": ["data"],
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]+$"},
+            "data": {"type": "string", "contentMediaType": "application/json"},
+        },
+    });
     Operation::new("live", ("get", "/api/metricool/stream"), "openStream", "Hear what happens to a batch, or to a user's")
         .says(
             "Exactly one of `batchId` and `userId`. `data:` is one JSON object: first `connected` (a user stream has one per \
@@ -118,7 +127,7 @@ fn stream() -> Operation {
         .query("userId", "All batches of a user on one connection", bodies::name("u1"))
         .query("lastEventId", "The newest `id:` that the client has, where it cannot send the header", last.clone())
         .header("Last-Event-ID", "The newest `id:` that the client has", last)
-        .answers_as(200, "Events until the batch ends, or the client goes", "text/event-stream", json!({"type": "string"}))
+        .answers_as(200, "Events until the batch ends, or the client goes", "text/event-stream", event)
         .fails(400, &["MISSING_BATCH_ID", "INVALID_BATCH_ID", "INVALID_USER_ID", "INVALID_LAST_EVENT_ID"])
         .fails(404, &["BATCH_NOT_FOUND"])
 }

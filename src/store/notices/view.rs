@@ -68,6 +68,8 @@ storyclip_actors::words! {
     }
 }
 
+storyclip_actors::word_schemas!(NoticeKind, Channel, DeliveryStatus, DisabledReason);
+
 impl NoticeKind {
     /// Whether an endpoint can ask for it.
     pub const fn is_offered(self) -> bool {

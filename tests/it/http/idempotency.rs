@@ -87,6 +87,11 @@ async fn a_wrong_idempotency_key_is_refused() {
         let told = problem(response, 400, "INVALID_IDEMPOTENCY_KEY").await;
         assert_eq!(told["errors"][0]["field"], "Idempotency-Key");
     }
+    let dry = server
+        .post("/api/metricool/publish/stories?dryRun=true")
+        .json(&body_of(1));
+    let response = dry.header("idempotency-key", "a b").send().await.unwrap();
+    problem(response, 400, "INVALID_IDEMPOTENCY_KEY").await;
     let bytes = reqwest::header::HeaderValue::from_bytes(b"k\xff").unwrap();
     let response = server
         .publish(&body_of(1))
