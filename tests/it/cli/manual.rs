@@ -2,7 +2,7 @@
 
 use super::{err, out, storyclip};
 
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 19] = [
     "serve",
     "demo",
     "sandbox",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 18] = [
     "cancel",
     "retry",
     "resolve",
+    "keys",
     "vapid",
     "doctor",
     "config",
