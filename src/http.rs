@@ -26,6 +26,7 @@ mod keyring;
 pub(crate) mod keys;
 mod limits;
 mod metrics;
+mod outgoing;
 mod page;
 mod problem;
 mod publish;
@@ -70,8 +71,9 @@ pub use self::{
     keyring::Keys,
     keys::{Holder, Scope},
     problem::{FieldError, Problem},
+    publish::check as check_publish,
     rate::RateLimit,
-    serve::{HEAD_WITHIN, serve},
+    serve::{Patience, serve},
     webhooks::Notices,
 };
 use crate::{store::Store, stream::Hub};

@@ -30,6 +30,7 @@ mod resolving;
 mod retrying;
 mod scheduling;
 mod stage;
+mod stalled;
 mod stopping;
 mod systemd;
 mod tenants;
