@@ -219,7 +219,6 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
             let config = Config::load(cli.config.as_deref());
             doctor.run(&cli.connection, config).await
         }
-        Command::Openapi => Output.text(crate::http::openapi::text()),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),
         Command::Config { defaults: true, .. } => Output.text(DEFAULTS),

@@ -201,7 +201,11 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         // A sender that is gone means the same as one that says so.
         let _: Result<_, _> = closing.wait_for(|closed| *closed).await;
     };
-    let server = tokio::spawn(http::serve(listener, app, http::HEAD_WITHIN, closing));
+    let patience = http::Patience {
+        write: config.write_timeout,
+        ..http::Patience::default()
+    };
+    let server = tokio::spawn(http::serve(listener, app, patience, closing));
     let grace = config.shutdown_grace;
     Ok(Daemon {
         address,

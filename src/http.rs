@@ -27,6 +27,7 @@ pub(crate) mod keys;
 mod limits;
 mod metrics;
 pub(crate) mod openapi;
+mod outgoing;
 mod page;
 mod problem;
 mod publish;
@@ -71,8 +72,9 @@ pub use self::{
     keyring::Keys,
     keys::{Holder, Scope},
     problem::{FieldError, Problem},
+    publish::check as check_publish,
     rate::RateLimit,
-    serve::{HEAD_WITHIN, serve},
+    serve::{Patience, serve},
     webhooks::Notices,
 };
 use crate::{metrics::Calls, store::Store, stream::Hub};

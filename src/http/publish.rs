@@ -93,6 +93,15 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
     Ok(())
 }
 
+/// Reads a body as the route does and checks all of it that needs neither a row nor the network; nothing is kept. How many
+/// clips it has. The benchmark serves this bare, as the limit of the route.
+///
+/// # Errors
+/// What the route would answer: 400 for text that is no JSON object, 422 or 400 for fields that cannot be.
+pub fn check(body: &[u8], now: Timestamp) -> Result<usize, Problem> {
+    Ok(PublishRequest::read(&body::object(body)?, now)?.clips.len())
+}
+
 /// A batch that could be created, and what its answer says beside its rows.
 struct Ready {
     batch: NewBatch,

@@ -1,7 +1,7 @@
 //! The listener and its connections: HTTP/1.1 that waits only so long for a request's head and keeps only so much of it.
 //!
 //! The daemon spawns [`serve`]. A client that sends its head drop by drop costs one connection for a while and is closed;
-//! one whose head is too long is answered 431 and closed. If the process dies, clients connect again.
+//! one whose head is too long is answered 431 and closed; one that reads nothing of what it is sent is cut off. If the process dies, clients connect again.
 
 use std::{io, pin::pin, time::Duration};
 
@@ -14,9 +14,28 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-/// How long a client may take to send a request's head, from the connection or from the answer before; a connection that
-/// is not used for so long is closed, too. Longer than most clients keep an unused connection.
-pub const HEAD_WITHIN: Duration = Duration::from_secs(30);
+use super::outgoing::Outgoing;
+
+/// How long a connection is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A client may take this long to send a request's head, from the connection or from the answer before; a connection
+    /// that is not used for so long is closed, too.
+    pub head: Duration,
+    /// A client may take nothing of what is sent to it for this long.
+    pub write: Duration,
+}
+
+impl Default for Patience {
+    /// 30 s each, which is longer than most clients keep an unused connection.
+    fn default() -> Self {
+        let long = Duration::from_secs(30);
+        Self {
+            head: long,
+            write: long,
+        }
+    }
+}
 
 /// Bytes of a request's head that are read at most. `head` refuses less than this, with a problem that says so.
 const HEAD_BYTES: usize = 32 * 1024;
@@ -31,7 +50,7 @@ const BUFFER: usize = 64 * 1024;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Serves until `closing` is ready, then lets each request under way end and is done when the last one is.
-pub async fn serve(listener: TcpListener, app: Router, head_within: Duration, closing: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, app: Router, patience: Patience, closing: impl Future<Output = ()>) {
     let connections = GracefulShutdown::new();
     let mut closing = pin!(closing);
     loop {
@@ -40,7 +59,7 @@ pub async fn serve(listener: TcpListener, app: Router, head_within: Duration, cl
             () = &mut closing => break,
             stream = accept(&listener) => stream,
         };
-        tokio::spawn(converse(stream, app.clone(), head_within, connections.watcher()));
+        tokio::spawn(converse(stream, app.clone(), patience, connections.watcher()));
     }
     drop(listener);
     connections.shutdown().await;
@@ -65,17 +84,20 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn converse(stream: TcpStream, app: Router, head_within: Duration, watcher: Watcher) {
+async fn converse(stream: TcpStream, app: Router, patience: Patience, watcher: Watcher) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection sends its small messages late");
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head_within)
+        .header_read_timeout(patience.head)
         .max_headers(HEAD_LINES)
         .max_header_size(HEAD_BYTES)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app));
+        .serve_connection(
+            TokioIo::new(Outgoing::new(stream, patience.write)),
+            TowerToHyperService::new(app),
+        );
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "connection ended");
     }

@@ -1,9 +1,9 @@
-//! What the command line asks of this process: the benchmark, the bare loop beside it, or nothing (under `cargo test`).
+//! What the command line asks of this process: the benchmark, a part beside it, or nothing (under `cargo test`).
 //! `main` reads it first.
 
 use std::path::PathBuf;
 
-use super::Outcome;
+use super::{Outcome, bare_broadcast, bare_route, publishers, readers};
 
 /// One part of the benchmark.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,22 @@ pub enum Section {
     Resume,
     /// How soon a cancel is answered.
     Cancel,
+    /// Live streams: memory and deliveries.
+    Subscribers,
+    /// Publish requests per second.
+    Publish,
 }
 
 impl Section {
-    const ALL: [(&'static str, Self); 6] = [
+    const ALL: [(&'static str, Self); 8] = [
         ("breath", Self::Breath),
         ("steps", Self::Steps),
         ("memory", Self::Memory),
         ("waiting", Self::Waiting),
         ("resume", Self::Resume),
         ("cancel", Self::Cancel),
+        ("subscribers", Self::Subscribers),
+        ("publish", Self::Publish),
     ];
 }
 
@@ -56,6 +62,10 @@ pub struct LoopOrder {
 pub enum Role {
     Benchmark(Arguments),
     BareLoop(LoopOrder),
+    BareBroadcast(bare_broadcast::Order),
+    Readers(readers::Order),
+    BareRoute,
+    Publishers(publishers::Order),
     /// Started by `cargo test`, which passes no `--bench`: a timed test proves nothing.
     Nothing,
 }
@@ -73,7 +83,7 @@ impl Arguments {
                 "--bench" => bench = true,
                 "--quick" => quick = true,
                 "--dir" => folder = arguments.next().ok_or("--dir needs a folder")?.into(),
-                "--role" => return Ok(Role::BareLoop(LoopOrder::read(arguments)?)),
+                "--role" => return Role::read(arguments),
                 name => match Section::ALL.iter().find(|(known, _)| *known == name) {
                     Some((_, section)) => sections.push(*section),
                     None => return Err(format!("\"{name}\" is no section; {}", usage()).into()),
@@ -94,29 +104,36 @@ impl Arguments {
     }
 }
 
+impl Role {
+    /// What stands behind `--role`.
+    fn read(mut arguments: impl Iterator<Item = String>) -> Outcome<Self> {
+        let role = arguments.next().unwrap_or_default();
+        let order: Vec<String> = arguments.collect();
+        match role.as_str() {
+            LoopOrder::ROLE => Ok(Self::BareLoop(LoopOrder::read(&order)?)),
+            bare_broadcast::Order::ROLE => Ok(Self::BareBroadcast(bare_broadcast::Order::read(&order)?)),
+            readers::Order::ROLE => Ok(Self::Readers(readers::Order::read(&order)?)),
+            bare_route::ROLE => Ok(Self::BareRoute),
+            publishers::Order::ROLE => Ok(Self::Publishers(publishers::Order::read(&order)?)),
+            unknown => Err(format!("there is no role \"{unknown}\"").into()),
+        }
+    }
+}
+
 impl LoopOrder {
+    const ROLE: &'static str = "bare-loop";
+
     /// The arguments that make a process a bare loop of this order.
     pub fn arguments(&self) -> [String; 6] {
         let numbers = [u64::from(self.tasks), u64::from(self.steps), self.rest].map(|number| number.to_string());
         let [tasks, steps, rest] = numbers;
-        [
-            "--role".into(),
-            "bare-loop".into(),
-            self.url.clone(),
-            tasks,
-            steps,
-            rest,
-        ]
+        ["--role".into(), Self::ROLE.into(), self.url.clone(), tasks, steps, rest]
     }
 
-    fn read(arguments: impl Iterator<Item = String>) -> Outcome<Self> {
-        let arguments: Vec<String> = arguments.collect();
-        let [role, url, tasks, steps, rest] = arguments.as_slice() else {
+    fn read(arguments: &[String]) -> Outcome<Self> {
+        let [url, tasks, steps, rest] = arguments else {
             return Err("--role bare-loop URL TASKS STEPS REST_MS".into());
         };
-        if role != "bare-loop" {
-            return Err(format!("there is no role {role}").into());
-        }
         Ok(Self {
             url: url.clone(),
             tasks: tasks.parse()?,

@@ -5,7 +5,7 @@ use std::{
     fs::File,
     net::TcpListener,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -17,9 +17,10 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::{Outcome, process::Process};
+use super::{Outcome, process::Process, role::with_open_files};
 
-const KEY: &str = "sk_benchmark";
+/// Its only key.
+pub const KEY: &str = "sk_benchmark";
 
 /// How many requests submit batches at once.
 const SUBMITTERS: u32 = 16;
@@ -55,7 +56,7 @@ impl Daemon {
     pub async fn start(folder: &Path, stand_in: &str, settings: &[(&str, &str)]) -> Outcome<Self> {
         // A port that was free a moment ago: the daemon says no other than in its log.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_storyclip"));
+        let mut command = with_open_files(env!("CARGO_BIN_EXE_storyclip"));
         for (name, _) in std::env::vars_os() {
             let ours = |name: &str| name.starts_with("STORYCLIP_") || name.starts_with("METRICOOL_");
             if name.to_str().is_some_and(ours) {
@@ -104,6 +105,11 @@ impl Daemon {
         }
         let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
         Err(format!("the daemon did not start; its log:\n{log}").into())
+    }
+
+    /// Where it listens: host and port.
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
     }
 
     /// What it has used.

@@ -1,13 +1,15 @@
 //! The benchmark: `cargo bench --bench publish [-- --quick] [SECTION…]` with the sections `breath`, `steps`, `memory`,
-//! `waiting`, `resume` and `cancel`; without any, all of them.
+//! `waiting`, `resume`, `cancel`, `subscribers` and `publish`; without any, all of them.
 //!
 //! It runs the real release binary as a process of its own against an instant stand-in for Metricool and sets each figure
-//! beside its limit, taken in the same run: fsyncs of the same disk, a bare HTTP loop against the same stand-in. Progress
+//! beside its limit, taken in the same run: fsyncs of the same disk, a bare HTTP loop against the same stand-in, bare axum servers. Progress
 //! goes to standard error, the table to standard output. It asserts nothing: whether a figure holds is for a reader who
 //! knows what else the machine was doing. If it dies, its daemon dies at the next start of the same folder or by hand.
 
 mod arguments;
+mod bare_broadcast;
 mod bare_loop;
+mod bare_route;
 mod breath;
 mod cancel;
 mod daemon;
@@ -15,10 +17,15 @@ mod fsync;
 mod machine;
 mod memory;
 mod process;
+mod publish;
+mod publishers;
+mod readers;
 mod resume;
+mod role;
 mod samples;
 mod stand_in;
 mod steps;
+mod subscribers;
 mod table;
 mod waiting;
 
@@ -65,6 +72,10 @@ async fn main() -> ExitCode {
             Ok(())
         }
         Ok(Role::BareLoop(order)) => bare_loop::role(order).await,
+        Ok(Role::BareBroadcast(order)) => bare_broadcast::role(order).await,
+        Ok(Role::Readers(order)) => readers::role(order).await,
+        Ok(Role::BareRoute) => bare_route::role().await,
+        Ok(Role::Publishers(order)) => publishers::role(order).await,
         Ok(Role::Benchmark(arguments)) => benchmark(arguments).await,
         Err(error) => Err(error),
     };
@@ -107,6 +118,8 @@ async fn run(setting: &Setting, sections: &[Section]) -> Outcome<Table> {
             Section::Waiting => waiting::run(setting, &mut table).await?,
             Section::Resume => resume::run(setting, &mut table).await?,
             Section::Cancel => cancel::run(setting, &mut table).await?,
+            Section::Subscribers => subscribers::run(setting, &mut table).await?,
+            Section::Publish => publish::run(setting, &mut table).await?,
         }
     }
     table.load(machine::load());

@@ -32,6 +32,7 @@ mod retrying;
 mod scheduling;
 mod secrets;
 mod stage;
+mod stalled;
 mod stopping;
 mod systemd;
 mod tenants;

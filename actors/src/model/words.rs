@@ -82,7 +82,6 @@ word_schemas!(
 
 words! {
     /// Where a clip is; `lifecycle` has every legal change.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     ClipStatus {
         /// Not started; the publisher takes it on.
         Pending = "pending",
@@ -106,7 +105,6 @@ words! {
         Cancelled = "cancelled",
     }
     /// Where a batch is.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     BatchStatus {
         /// Not submitted yet.
         Draft = "draft",
@@ -124,7 +122,6 @@ words! {
         Cancelled = "cancelled",
     }
     /// Where stories go through Metricool.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     Network {
         /// A Facebook page's stories.
         Facebook = "facebook",
@@ -132,7 +129,6 @@ words! {
         Instagram = "instagram",
     }
     /// When the clips of a batch are sent.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     PublishMode {
         /// One after the other, each as soon as the one before it is settled.
         Now = "now",
@@ -142,7 +138,6 @@ words! {
         BestTime = "bestTime",
     }
     /// How long a confirmation is waited for; nothing else differs.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     Speed {
         /// 120 s by default.
         Safe = "safe",
@@ -154,7 +149,6 @@ words! {
         Hyper = "hyper",
     }
     /// What a failed clip does to its batch.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     OnFailure {
         /// Record it and go on.
         Skip = "skip",
@@ -164,7 +158,6 @@ words! {
         Hold = "hold",
     }
     /// What a person may ask of a batch.
-    #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
     CommandKind {
         /// Start no further clip, withdraw what can be withdrawn.
         Cancel = "cancel",

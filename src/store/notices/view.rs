@@ -10,7 +10,6 @@ use storyclip_actors::{
 
 storyclip_actors::words! {
     /// What a notice tells: the `type` of a message.
-    #[derive(utoipa::ToSchema)]
     NoticeKind {
         /// Every clip is settled, even if some failed.
         BatchCompleted = "batch.completed",
@@ -31,7 +30,6 @@ storyclip_actors::words! {
     }
 
     /// A way out.
-    #[derive(utoipa::ToSchema)]
     Channel {
         /// An endpoint of the tenant.
         Webhook = "webhook",
@@ -44,7 +42,6 @@ storyclip_actors::words! {
     }
 
     /// Where a delivery is.
-    #[derive(utoipa::ToSchema)]
     DeliveryStatus {
         /// Due, now or later.
         Pending = "pending",
@@ -57,7 +54,6 @@ storyclip_actors::words! {
     }
 
     /// Why an endpoint is not sent to.
-    #[derive(utoipa::ToSchema)]
     DisabledReason {
         /// A person said so.
         Person = "person",

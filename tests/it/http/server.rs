@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
     http::{
-        Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, RateLimit, Readiness, Rules,
-        TenantAccounts, Vital, Vitals, router, serve,
+        Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, Patience, RateLimit, Readiness,
+        Rules, TenantAccounts, Vital, Vitals, router, serve,
     },
     providers::{BestHours, metricool::Brand},
     store::{Options, Store},
@@ -272,7 +272,11 @@ impl Server {
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(serve(listener, app, setup.head_within, std::future::pending()));
+        let patience = Patience {
+            head: setup.head_within,
+            ..Patience::default()
+        };
+        let serving = tokio::spawn(serve(listener, app, patience, std::future::pending()));
         Self {
             url,
             store,
