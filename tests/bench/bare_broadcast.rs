@@ -1,8 +1,9 @@
 //! The limit of live streams: an axum route that sends what a tokio broadcast channel brings, in a process of its own. It
 //! knows no batches and keeps nothing. `subscribers` starts it with the messages that the daemon had sent.
 //!
-//! The next message of a channel is broadcast as soon as its slowest subscriber has few left, so that no subscriber loses
-//! any and all of them are kept busy.
+//! The next message of a channel is broadcast as soon as its slowest subscriber has few enough left, so that none loses any:
+//! live, when every message has been taken, as one that tells of a step which a network had to be asked for; or in bursts,
+//! where many messages share a write.
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,13 +29,16 @@ use super::Outcome;
 /// Messages that a channel holds.
 const CAPACITY: usize = 64;
 
-/// With fewer than these left the next ones are broadcast.
-const LEFT: usize = 48;
+/// Left at most with the slowest subscriber when the next message is broadcast.
+pub const LIVE: usize = 0;
+pub const BURSTS: usize = 47;
 
 /// What the process is to do.
 pub struct Order {
     /// How many channels.
     pub channels: usize,
+    /// [`LIVE`] or [`BURSTS`].
+    pub left: usize,
     /// A file of messages as HTTP chunks.
     pub sample: PathBuf,
 }
@@ -42,20 +46,22 @@ pub struct Order {
 impl Order {
     pub const ROLE: &'static str = "bare-broadcast";
 
-    pub fn arguments(&self) -> [String; 3] {
+    pub fn arguments(&self) -> [String; 4] {
         [
             Self::ROLE.into(),
             self.channels.to_string(),
+            self.left.to_string(),
             self.sample.display().to_string(),
         ]
     }
 
     pub fn read(arguments: &[String]) -> Outcome<Self> {
-        let [channels, sample] = arguments else {
-            return Err("--role bare-broadcast CHANNELS SAMPLE".into());
+        let [channels, left, sample] = arguments else {
+            return Err("--role bare-broadcast CHANNELS LEFT SAMPLE".into());
         };
         Ok(Self {
             channels: channels.parse()?,
+            left: left.parse()?,
             sample: sample.into(),
         })
     }
@@ -63,6 +69,7 @@ impl Order {
 
 struct World {
     messages: Vec<Bytes>,
+    left: usize,
     /// Emptied when everything was broadcast.
     channels: Mutex<Vec<Sender<Bytes>>>,
 }
@@ -72,7 +79,11 @@ pub async fn role(order: Order) -> Outcome<()> {
     let messages = messages(std::fs::read(&order.sample)?)?;
     let channels = (0..order.channels).map(|_| broadcast::channel(CAPACITY).0).collect();
     let channels = Mutex::new(channels);
-    let world = Arc::new(World { messages, channels });
+    let world = Arc::new(World {
+        messages,
+        left: order.left,
+        channels,
+    });
     let router = Router::new()
         .route("/go", get(go))
         .route("/{channel}", get(subscribe))
@@ -119,7 +130,7 @@ async fn go(State(world): State<Arc<World>>) {
         let world = world.clone();
         tokio::spawn(async move {
             for message in &world.messages {
-                while channel.len() >= LEFT {
+                while channel.len() > world.left {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 if channel.send(message.clone()).is_err() {
