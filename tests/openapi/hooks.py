@@ -13,7 +13,7 @@ def of(name, *values):
 
 # Names that nobody has: nothing is sent to anybody.
 HOSTS = ("cdn.example", "media.example:8443")
-of("uri", *(f"{scheme}://{host}/{path}" for scheme in ("https", "HTTP") for host in HOSTS for path in ("a.mp4", "ü?b=@c#d")))
+of("uri", *(f"{scheme}://{host}/{path}" for scheme in ("https", "HTTP") for host in HOSTS for path in ("a.mp4", "b.mp4?b=@c#d")))
 of("push-endpoint", "https://push.example/send/1", "https://push.example/send/2")
 of("p256dh", "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4")
 of("push-auth", "BTBZMqHH6r4Tts7J_aSIgg")

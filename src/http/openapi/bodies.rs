@@ -109,6 +109,9 @@ fn post() -> Value {
 fn schedule() -> Value {
     let mut zone = or_null(json!({"type": "string", "format": "time-zone", "examples": ["Europe/Madrid"]}));
     zone["description"] = json!("A name of the IANA database; needed if `scheduledAt` has no offset");
+    let unused = json!({
+        "type": ["string", "null"], "pattern": NAMED, "maxLength": NAME, "description": "Not used, which a warning says",
+    });
     let week = 7 * 86_400;
     let whole = |most: u64, default: u64, about: &str| {
         let schema = json!({"type": "integer", "minimum": 1, "maximum": most, "description": about});
@@ -122,10 +125,14 @@ fn schedule() -> Value {
                 "title": "now",
                 "description": "One after the other, beginning at once",
                 "type": "object",
-                "properties": {
-                    "mode": {"type": ["string", "null"], "enum": ["now", null], "default": "now"},
-                    "scheduledAt": {"type": "null"},
-                },
+                "required": ["mode"],
+                "properties": {"mode": {"type": "string", "const": "now"}, "scheduledAt": unused, "timezone": unused},
+            },
+            {
+                "title": "no mode",
+                "description": "The same; without a mode there is no `scheduledAt`",
+                "type": "object",
+                "properties": {"mode": {"type": "null"}, "scheduledAt": {"type": "null"}, "timezone": unused},
             },
             {
                 "title": "scheduled",
@@ -161,7 +168,9 @@ fn settings() -> Value {
     let mut account = id("5372118");
     account["description"] = json!("The brand at Metricool (`blogId`)");
     let mut other = or_null(id("5372118"));
-    other["description"] = json!("Another name of `accountId`; the same where both are given");
+    other["description"] =
+        json!("Another name of `accountId`; the same where both are given. An empty one counts as absent");
+    other["pattern"] = json!(PLAIN.replace("{1,", "{0,"));
     other["deprecated"] = json!(true);
     let retries = json!({"type": "integer", "minimum": 0, "maximum": RETRIES, "description": "Tries after the first"});
     json!({

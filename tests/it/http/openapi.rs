@@ -14,7 +14,9 @@ async fn everybody_may_read_the_document_and_its_page() {
     let document: Value = response.json().await.unwrap();
     assert_eq!(document["openapi"], "3.1.0");
     let committed = include_str!("../../../src/http/openapi.json");
-    assert_eq!(document, serde_json::from_str::<Value>(committed).unwrap());
+    let committed: Value = serde_json::from_str(committed).unwrap();
+    // The two are long; the unit test beside the document says what to do.
+    assert!(document == committed, "the committed document is another one");
 
     let response = server.bare(Method::GET, "/docs").send().await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
