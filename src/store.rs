@@ -27,6 +27,8 @@ mod op;
 mod open;
 mod packed;
 mod place;
+#[cfg(test)]
+mod planner;
 mod port;
 mod reads;
 mod rows;

@@ -229,4 +229,9 @@ impl Totals {
     pub fn settled(self) -> u32 {
         self.published + self.failed + self.cancelled
     }
+
+    /// Clips that are not.
+    pub fn pending(self) -> u32 {
+        self.total.saturating_sub(self.settled())
+    }
 }

@@ -21,9 +21,10 @@ struct Answer {
     batches: Vec<Row>,
 }
 
+/// What a line tells of a batch, here and in `history`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
+pub(super) struct Row {
     batch_id: String,
     user_id: String,
     account_id: String,
@@ -52,30 +53,35 @@ impl Batches {
     }
 }
 
-fn lines(batches: &[Row]) -> String {
-    let head = [
-        "BATCH",
-        "USER",
-        "ACCOUNT",
-        "NETWORK",
-        "STATUS",
-        "PUBLISHED",
-        "FAILED",
-        "CREATED",
-    ];
-    let rows = batches.iter().map(|row| {
+/// The heads of [`Row::cells`].
+pub(super) const HEAD: [&str; 8] = [
+    "BATCH",
+    "USER",
+    "ACCOUNT",
+    "NETWORK",
+    "STATUS",
+    "PUBLISHED",
+    "FAILED",
+    "CREATED",
+];
+
+impl Row {
+    pub(super) fn cells(&self) -> [String; 8] {
         [
-            row.batch_id.clone(),
-            row.user_id.clone(),
-            row.account_id.clone(),
-            row.network.clone(),
-            row.status.clone(),
-            format!("{}/{}", row.published, row.total),
-            row.failed.to_string(),
-            row.created_at.clone(),
+            self.batch_id.clone(),
+            self.user_id.clone(),
+            self.account_id.clone(),
+            self.network.clone(),
+            self.status.clone(),
+            format!("{}/{}", self.published, self.total),
+            self.failed.to_string(),
+            self.created_at.clone(),
         ]
-    });
-    table(head, rows)
+    }
+}
+
+fn lines(batches: &[Row]) -> String {
+    table(HEAD, batches.iter().map(Row::cells))
 }
 
 #[cfg(test)]

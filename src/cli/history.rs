@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use super::{Connection, Ending, Output, client::Client, error::CliError, table::table};
+use super::{Connection, Ending, Output, batches, client::Client, error::CliError, table::table};
 
 /// The arguments of `history`.
 #[derive(Debug, Args)]
@@ -55,22 +55,15 @@ impl Ended {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {
-    batches: Vec<Row>,
+    batches: Vec<Past>,
     next_cursor: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Row {
-    batch_id: String,
-    user_id: String,
-    account_id: String,
-    network: String,
-    status: String,
-    total: u32,
-    published: u32,
-    failed: u32,
-    created_at: String,
+struct Past {
+    #[serde(flatten)]
+    batch: batches::Row,
     started_at: Option<String>,
     completed_at: Option<String>,
 }
@@ -107,35 +100,21 @@ impl History {
     }
 }
 
-fn lines(batches: &[Row]) -> String {
+fn lines(batches: &[Past]) -> String {
+    let [batch, user, account, network, status, published, failed, created] = batches::HEAD;
     let head = [
-        "BATCH",
-        "USER",
-        "ACCOUNT",
-        "NETWORK",
-        "STATUS",
-        "PUBLISHED",
-        "FAILED",
-        "CREATED",
-        "TOOK",
+        batch, user, account, network, status, published, failed, created, "TOOK",
     ];
-    let rows = batches.iter().map(|row| {
-        [
-            row.batch_id.clone(),
-            row.user_id.clone(),
-            row.account_id.clone(),
-            row.network.clone(),
-            row.status.clone(),
-            format!("{}/{}", row.published, row.total),
-            row.failed.to_string(),
-            row.created_at.clone(),
-            row.took().unwrap_or_default(),
-        ]
-    });
-    table(head, rows)
+    table(head, batches.iter().map(Past::cells))
 }
 
-impl Row {
+impl Past {
+    fn cells(&self) -> [String; 9] {
+        let [batch, user, account, network, status, published, failed, created] = self.batch.cells();
+        let took = self.took().unwrap_or_default();
+        [batch, user, account, network, status, published, failed, created, took]
+    }
+
     /// From its start to its end in whole seconds: `41s`, `3m07s`, `2h03m`.
     fn took(&self) -> Option<String> {
         let instant = |text: &Option<String>| text.as_ref()?.parse::<jiff::Timestamp>().ok();
@@ -154,7 +133,7 @@ impl Row {
 mod tests {
     use super::*;
 
-    fn row(started: &str, completed: &str) -> Row {
+    fn row(started: &str, completed: &str) -> Past {
         serde_json::from_value(serde_json::json!({
             "batchId": "batch_1", "jobId": null, "userId": "u1", "accountId": "7", "network": "facebook",
             "status": "completed", "total": 5, "published": 4, "failed": 1, "cancelled": 0,

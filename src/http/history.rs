@@ -137,7 +137,7 @@ impl From<BatchView> for Ended {
             published: batch.totals.published,
             failed: batch.totals.failed,
             cancelled: batch.totals.cancelled,
-            pending: batch.totals.total.saturating_sub(batch.totals.settled()),
+            pending: batch.totals.pending(),
             scheduled_for: batch.scheduled_for,
             created_at: batch.created_at,
             started_at: batch.started_at,

@@ -40,7 +40,7 @@ pub async fn show(State(app): App, caller: Caller, BatchPath(id): BatchPath) -> 
             total: batch.totals.total,
             published: batch.totals.published,
             failed: batch.totals.failed,
-            pending: batch.totals.total.saturating_sub(batch.totals.settled()),
+            pending: batch.totals.pending(),
         },
         reconciled: true,
         reconciled_at: app.clock.now(),

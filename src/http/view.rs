@@ -111,13 +111,13 @@ pub fn clips(batch: &BatchView, now: Timestamp) -> Vec<ClipBody> {
     batch.clips.iter().map(clip).collect()
 }
 
-/// Whether the network has the clip, and publishes it at a slot that lies ahead and was chosen for it.
 /// How many clips are in the planner and shown as scheduled: the one thing shown of a batch that passes with time alone.
 pub fn ahead(batch: &BatchView, now: Timestamp) -> usize {
     let ahead = batch.clips.iter().filter(|clip| is_scheduled(batch, clip, now));
     ahead.count()
 }
 
+/// Whether the network has the clip, and publishes it at a slot that lies ahead and was chosen for it.
 fn is_scheduled(batch: &BatchView, clip: &ClipView, now: Timestamp) -> bool {
     batch.mode.is_by_slots()
         && clip.status == ClipStatus::WaitingConfirmation
@@ -157,7 +157,7 @@ impl From<Totals> for PostsBody {
             published: totals.published,
             failed: totals.failed,
             cancelled: totals.cancelled,
-            pending: totals.total.saturating_sub(totals.settled()),
+            pending: totals.pending(),
         }
     }
 }

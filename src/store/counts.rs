@@ -65,31 +65,21 @@ pub async fn read(conn: &mut AnyConnection, texts: &Texts) -> sqlx::Result<Count
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use sqlx::{AssertSqlSafe, Connection, Row};
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::planner::Planner;
 
     #[tokio::test]
     async fn what_is_completed_is_counted_in_an_index_and_no_clip_of_it_is_read() {
-        sqlx::any::install_default_drivers();
-        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
-        schema::migrate(&mut conn).await.unwrap();
-        let mut plan = async |sql: &SqlStr| {
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
-            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
-            steps.join("; ")
-        };
+        let mut planner = Planner::new().await;
         let texts = Texts::new();
-        let resting = plan(&texts.resting).await;
+        let resting = planner.plan(&texts.resting).await;
         assert_eq!(
             resting,
             "SCAN publish_batches USING COVERING INDEX publish_batches_resting"
         );
-        let at_work = plan(&texts.at_work).await;
+        let at_work = planner.plan(&texts.at_work).await;
         assert!(at_work.contains("USING INDEX publish_batches_due"), "{at_work}");
-        let clips = plan(&texts.clips).await;
+        let clips = planner.plan(&texts.clips).await;
         assert!(clips.contains("SEARCH publish_batch_clips USING INDEX"), "{clips}");
         assert!(
             clips.contains("publish_batches_resting") && clips.contains("publish_batches_due"),

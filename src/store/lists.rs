@@ -228,16 +228,12 @@ async fn past(
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use sqlx::{AssertSqlSafe, Connection, Row};
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::planner::Planner;
 
     #[tokio::test]
     async fn the_past_is_read_from_an_index_in_its_order_and_no_further_than_the_page() {
-        sqlx::any::install_default_drivers();
-        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
-        schema::migrate(&mut conn).await.unwrap();
+        let mut planner = Planner::new().await;
         let texts = Texts::new();
         for (sql, index) in [
             (
@@ -249,10 +245,7 @@ mod tests {
                 "publish_batches_user (tenant=? AND user_id=? AND created_at>? AND created_at<?)",
             ),
         ] {
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
-            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
-            let plan = steps.join("; ");
+            let plan = planner.plan(sql).await;
             assert!(plan.contains(index) && !plan.contains("FOR ORDER BY"), "{plan}");
         }
     }

@@ -211,22 +211,15 @@ impl Store {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use sqlx::{AnyConnection, AssertSqlSafe, Connection, Row};
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::planner::Planner;
 
     #[tokio::test]
     async fn what_is_settled_costs_nothing_when_what_is_due_is_looked_for() {
-        sqlx::any::install_default_drivers();
-        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
-        schema::migrate(&mut conn).await.unwrap();
+        let mut planner = Planner::new().await;
         let texts = Texts::new(Dialect::Sqlite);
         for sql in [&texts.waiting, &texts.claim] {
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
-            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
-            let plan = steps.join("; ");
+            let plan = planner.plan(sql).await;
             assert!(plan.contains("USING INDEX notice_deliveries_due"), "{plan}");
         }
     }

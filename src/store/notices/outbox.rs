@@ -288,30 +288,20 @@ pub fn delivery_id() -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use sqlx::{AssertSqlSafe, Connection, Row};
-
     use super::*;
-    use crate::store::schema;
+    use crate::store::planner::Planner;
 
     #[tokio::test]
     async fn a_look_where_nobody_listens_reads_next_to_nothing() {
-        sqlx::any::install_default_drivers();
-        let mut conn = AnyConnection::connect("sqlite::memory:").await.unwrap();
-        schema::migrate(&mut conn).await.unwrap();
-        let mut plan = async |sql: &SqlStr| {
-            let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", sql.as_str()));
-            let rows = sqlx::query(explain).fetch_all(&mut conn).await.unwrap();
-            let steps: Vec<String> = rows.iter().map(|row| row.get(3)).collect();
-            steps.join("; ")
-        };
+        let mut planner = Planner::new().await;
         let texts = Texts::new(Dialect::Sqlite);
-        let anyone = plan(&texts.anyone).await;
+        let anyone = planner.plan(&texts.anyone).await;
         assert!(anyone.contains("p USING INDEX publish_batches_webhook"), "{anyone}");
-        let behind = plan(&texts.behind).await;
+        let behind = planner.plan(&texts.behind).await;
         assert!(behind.contains("SEARCH c USING INDEX"), "{behind}");
         let own = "SEARCH p USING INDEX publish_batches_webhook (tenant=? AND user_id=?)";
         assert!(behind.contains(own), "{behind}");
-        let news = plan(&texts.news).await;
+        let news = planner.plan(&texts.news).await;
         assert!(news.contains("SEARCH e USING INDEX batch_events_user"), "{news}");
         assert!(!news.contains("SCAN e") && !news.contains("SCAN p"), "{news}");
     }
