@@ -5,6 +5,7 @@
 //! of (`notices`), API keys and reads have connections of their own. If the process dies, what was answered is in the
 //! database and nothing is there by half.
 
+mod access;
 mod api_keys;
 mod attempts;
 mod changes;
@@ -47,16 +48,16 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
+use sqlx::AnyPool;
 use storyclip_actors::{
     error::StoreError,
     model::{BatchId, CommandId, Tenant, Timestamp, Wish},
 };
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use committer::Committer;
 use health::Health;
-use op::{Fact, NewCommand, Op, Reply};
+use op::{Fact, NewCommand, Op};
 use place::Place;
 use sql::Dialect;
 
@@ -75,9 +76,6 @@ pub use view::{
     AttemptView, BatchView, ClipView, CommitListener, Committed, Counts, Created, IdempotencyEntry, NewBatch, NewClip,
     StoredEvent, StreamScope,
 };
-
-/// How long a server may take over one read before it counts as gone.
-const READ_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The fact that a ping writes.
 const PING: &str = "store.ping";
@@ -328,49 +326,6 @@ impl Store {
     pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.reading(async { reads::fact(&mut *self.reader().await?, &self.0.reads, name).await })
             .await
-    }
-}
-
-/// The ways in.
-impl Store {
-    /// Queues an operation for the committer and waits for its end.
-    async fn submit<T>(&self, op: impl FnOnce(Reply<T>) -> Op) -> Result<T, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        let stopped = || StoreError::Unavailable("the store is closed".into());
-        self.0.queue.send(op(reply)).map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    /// Whether what is written now will be found again. Asked before each promise to a client; the actors' changes follow
-    /// from promises made before, and whoever puts the file back finds them in it.
-    fn may_promise(&self) -> Result<(), StoreError> {
-        match &self.0.place {
-            Some(place) => place
-                .check()
-                .map_err(|displaced| StoreError::Unavailable(displaced.to_string())),
-            None => Ok(()),
-        }
-    }
-
-    /// Runs a read; a server that does not answer is not waited for.
-    async fn reading<T>(&self, read: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
-        let result = match self.0.dialect {
-            Dialect::Sqlite => read.await,
-            Dialect::Postgres => match tokio::time::timeout(READ_TIMEOUT, read).await {
-                Ok(result) => result,
-                Err(_) => Err(sqlx::Error::PoolTimedOut),
-            },
-        };
-        result.map_err(|error| StoreError::Unavailable(error.to_string()))
-    }
-
-    async fn reader(&self) -> sqlx::Result<PoolConnection<Any>> {
-        self.0.readers.acquire().await
-    }
-
-    /// A transaction in which every statement sees the same rows.
-    async fn steady(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        self.0.readers.begin_with(self.0.dialect.steady()).await
     }
 }
 
