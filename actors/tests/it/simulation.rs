@@ -53,17 +53,28 @@ fn a_seed_plays_the_same_history_wherever_and_however_often_it_is_played() {
 }
 
 #[test]
-fn a_day_without_the_network_loses_nothing_and_hammers_nothing() {
-    let brand = || Trouble::BrandRefused("77".into());
+fn a_day_in_which_the_network_cannot_be_reached_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::Unreachable);
+}
+
+#[test]
+fn a_day_in_which_the_network_is_unavailable_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::Unavailable);
+}
+
+#[test]
+fn a_day_in_which_the_token_is_refused_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::TokenRefused);
+}
+
+#[test]
+fn a_day_in_which_a_brand_is_refused_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::BrandRefused("77".into()));
+}
+
+fn days_of(trouble: &Trouble) {
     for seed in 1..=4 {
-        for trouble in [
-            Trouble::Unreachable,
-            Trouble::Unavailable,
-            Trouble::TokenRefused,
-            brand(),
-        ] {
-            a_day_of(seed, trouble);
-        }
+        a_day_of(seed, trouble.clone());
     }
 }
 
