@@ -101,6 +101,14 @@ impl Database {
         sqlx::query(AssertSqlSafe(cut)).execute(server).await.unwrap();
     }
 
+    /// Ends the leases of a daemon that is gone, which only a server waits for.
+    pub async fn let_leases_lapse(&self) {
+        let sql = "UPDATE publish_batches SET lease_expires_at = updated_at WHERE lease_owner IS NOT NULL";
+        let mut conn = self.open().await;
+        sqlx::query(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+
     pub async fn remove(&self) {
         match self {
             Self::Sqlite(folder) => fs::remove_dir_all(folder).unwrap(),

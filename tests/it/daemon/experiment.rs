@@ -138,14 +138,18 @@ impl Experiment {
         }
         let batch = last.api.batch(&id).await;
         last.stop().await;
-        let stored = stored_events(&mut stage.database.remains().await, &id).await;
+        let mut remains = stage.database.remains().await;
+        let stored = stored_events(&mut remains, &id).await;
         assert!(seen.iter().all(|events| *events == stored));
-        let told = Tally::by_number(&stage.sandbox, &batch);
+        let total = Tally::of(&stage.sandbox, &batch, &mut remains).await;
         tell(&format!(
-            "seed {}: {told}, ended after {:?}",
+            "SQLite, {}, seed {}: {} kills, {total}, ended after {:?}",
+            self.network,
             self.seed,
+            self.kills,
             begun.elapsed()
         ));
+        total.is_clean();
         (stage, batch)
     }
 

@@ -1,9 +1,16 @@
 //! Whether the daemon's rows and the sandbox's ledger tell the same story: each clip live once, in order.
 
-use std::{collections::HashSet, fmt, ops::AddAssign};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    ops::AddAssign,
+};
 
 use serde_json::Value;
+use sqlx::AnyConnection;
 use storyclip::sandbox::{PostView, Sandbox};
+
+use super::experiment::stored_events;
 
 /// Asserts that exactly these clips of the batch (from 1) are live at the network, once, one after the other, and that
 /// no other post of its brand ever came to be. `batch` is its summary.
@@ -87,46 +94,67 @@ pub fn published_is_live_once(sandbox: &Sandbox, batch: &Value) {
     }
 }
 
-/// What became of the clips of a batch, counted at the network. Every clip has a media of its own.
+/// Asserts, whatever order a person's decisions brought about, that published clips of the batch are live once and others
+/// are not. Every clip has a media of its own.
+pub fn live_once_if_published(sandbox: &Sandbox, batch: &Value) {
+    let posts = sandbox.posts();
+    for clip in batch["clips"].as_array().unwrap() {
+        let live = (posts.iter())
+            .filter(|post| batch["accountId"] == *post.blog_id && clip["url"] == post.media[0] && post.live.is_some());
+        assert_eq!(live.count(), usize::from(clip["status"] == "published"), "{clip:#}");
+    }
+}
+
+/// What became of the clips of a batch, counted at the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     pub live: usize,
+    /// Live posts of a media beyond the clips that have it.
     pub duplicates: usize,
+    /// Clips that are said to be published and are not live, and clips of a batch at its end that nothing became of.
     pub lost: usize,
+    /// Clips that a person was told of, because the network could not say what became of them.
     pub held: usize,
 }
 
 impl Tally {
-    /// Of a batch whose clips may all have the same URL: posts are counted, not told apart.
-    pub fn by_number(sandbox: &Sandbox, batch: &Value) -> Self {
-        let clips = batch["clips"].as_array().unwrap();
-        let of_batch = |post: &&PostView| batch["accountId"] == *post.blog_id && post.live.is_some();
-        let live = sandbox.posts().iter().filter(of_batch).count();
-        Self {
-            live,
-            duplicates: live.saturating_sub(clips.len()),
-            lost: (clips.iter().filter(|clip| clip["status"] == "published").count()).saturating_sub(live),
-            held: clips.iter().filter(|clip| clip["status"] == "held").count(),
+    /// `batch` is its summary, the only batch of its brand; `remains` is what the daemon has left.
+    pub async fn of(sandbox: &Sandbox, batch: &Value, remains: &mut AnyConnection) -> Self {
+        let mut live: HashMap<String, usize> = HashMap::new();
+        for post in sandbox.posts() {
+            if batch["accountId"] == *post.blog_id && post.live.is_some() {
+                *live.entry(post.media[0].clone()).or_default() += 1;
+            }
         }
+        let mut tally = Self {
+            live: live.values().sum(),
+            ..Self::default()
+        };
+        let mut clips: HashMap<&str, Vec<&str>> = HashMap::new();
+        for clip in batch["clips"].as_array().unwrap() {
+            let word = |name: &str| clip[name].as_str().unwrap();
+            clips.entry(word("url")).or_default().push(word("status"));
+        }
+        let is_over = ["completed", "cancelled"].contains(&batch["status"].as_str().unwrap());
+        for (url, statuses) in clips {
+            let live = live.get(url).copied().unwrap_or(0);
+            tally.duplicates += live.saturating_sub(statuses.len());
+            let published = statuses.iter().filter(|status| **status == "published").count();
+            let nowhere = |status: &&&str| is_over && !["published", "failed", "cancelled", "held"].contains(*status);
+            tally.lost += published.saturating_sub(live) + statuses.iter().filter(nowhere).count();
+        }
+        let events = stored_events(remains, batch["batchId"].as_str().unwrap()).await;
+        let held: HashSet<u64> = (events.iter())
+            .filter(|event| event["type"] == "progress" && event["status"] == "held")
+            .map(|event| event["current"].as_u64().unwrap())
+            .collect();
+        tally.held = held.len();
+        tally
     }
 
-    /// `batch` is its summary; every clip has its own URL.
-    pub fn of(sandbox: &Sandbox, batch: &Value) -> Self {
-        let posts = sandbox.posts();
-        let live: Vec<&str> = (posts.iter())
-            .filter(|post| batch["accountId"] == *post.blog_id && post.live.is_some())
-            .map(|post| post.media[0].as_str())
-            .collect();
-        let different: HashSet<&str> = live.iter().copied().collect();
-        let clips = batch["clips"].as_array().unwrap();
-        Self {
-            live: live.len(),
-            duplicates: live.len() - different.len(),
-            lost: (clips.iter())
-                .filter(|clip| !different.contains(clip["url"].as_str().unwrap()))
-                .count(),
-            held: clips.iter().filter(|clip| clip["status"] == "held").count(),
-        }
+    /// Asserts what is promised of any history.
+    pub fn is_clean(self) {
+        assert_eq!((self.duplicates, self.lost), (0, 0), "{self}");
     }
 }
 

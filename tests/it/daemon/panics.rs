@@ -86,9 +86,10 @@ async fn panics_at(actor: &str, nth: usize) -> (bool, Tally) {
     daemon.stop().await;
     let mut tally = Tally::default();
     for batch in &ended {
-        tally += Tally::of(&stage.sandbox, batch);
         ledger::all_published(&stage.sandbox, batch);
-        events_are_numbered_once(&mut stage.database.remains().await, batch).await;
+        let mut remains = stage.database.remains().await;
+        events_are_numbered_once(&mut remains, batch).await;
+        tally += Tally::of(&stage.sandbox, batch, &mut remains).await;
     }
     // The last commit of a batch gives its lease back: who dies after it has nothing to come back for.
     let over = log

@@ -78,11 +78,16 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
         let events = watcher.saw_everything_once().await;
         let batch = daemon.api.batch(&id).await;
         ledger::all_published(&stage.sandbox, &batch);
-        total += Tally::by_number(&stage.sandbox, &batch);
-        assert_eq!(events, stored_events(&mut stage.database.remains().await, &id).await);
+        let mut remains = stage.database.remains().await;
+        total += Tally::of(&stage.sandbox, &batch, &mut remains).await;
+        assert_eq!(events, stored_events(&mut remains, &id).await);
     }
     daemon.stop().await;
-    tell(&format!("seed {seed}: {total}, after {:?}", begun.elapsed()));
+    tell(&format!(
+        "PostgreSQL, facebook, seed {seed}: {KILLS} kills, {total}, ended after {:?}",
+        begun.elapsed()
+    ));
+    total.is_clean();
     stage.clear().await;
 }
 

@@ -6,6 +6,7 @@ use std::process::{Output, Stdio};
 use serde_json::{Value, json};
 
 use super::{
+    ledger,
     process::storyclip,
     stage::{ACCOUNT, Daemon, KEY, Stage, clips, stories},
 };
@@ -45,17 +46,6 @@ async fn scraped(daemon: &Daemon, series: &str) -> i64 {
         .trim()
         .parse()
         .unwrap()
-}
-
-/// Whatever order a person's decisions brought about: published clips are live once, others are not.
-fn live_once_if_published(stage: &Stage, batch: &Value) {
-    let posts = stage.sandbox.posts();
-    for clip in batch["clips"].as_array().unwrap() {
-        let live = posts
-            .iter()
-            .filter(|post| clip["url"] == post.media[0] && post.live.is_some());
-        assert_eq!(live.count(), usize::from(clip["status"] == "published"), "{clip:#}");
-    }
 }
 
 /// Waits until the batch has stopped for this many held clips.
@@ -147,7 +137,7 @@ async fn a_lost_answer_that_nobody_can_clear_up_is_held_seen_by_the_scraper_and_
         (&json!("completed"), &json!(3))
     );
     assert_eq!(batch["clips"][2]["errorCode"], "DROPPED");
-    live_once_if_published(&stage, &batch);
+    ledger::live_once_if_published(&stage.sandbox, &batch);
     assert_eq!(scraped(&daemon, "storyclip_clips{status=\"held\"}").await, 0);
     assert_eq!(scraped(&daemon, "storyclip_clips{status=\"published\"}").await, 3);
     assert_eq!(scraped(&daemon, "storyclip_batches{status=\"completed\"}").await, 1);
@@ -198,7 +188,7 @@ async fn pause_resume_retry_and_cancel_are_typed_and_survive_a_kill() {
         (&json!("completed"), &json!(3)),
         "{batch:#}"
     );
-    live_once_if_published(&stage, &batch);
+    ledger::live_once_if_published(&stage.sandbox, &batch);
     for command in ["cancel", "pause", "resume"] {
         let (code, _, err) = type_in(&daemon, &[command, &id]).await;
         assert!(

@@ -15,16 +15,16 @@ use super::{
     stage::{ACCOUNT, Stage, clips, stories},
 };
 
-/// A body whose slots begin so far ahead and are so many seconds apart.
-fn scheduled(count: usize, ahead: Duration, apart: u64) -> Value {
-    let mut body = stories(ACCOUNT, &clips(count), json!({}));
+/// A body of this brand whose slots begin so far ahead and are so many seconds apart.
+pub fn scheduled(account: &str, count: usize, ahead: Duration, apart: u64) -> Value {
+    let mut body = stories(account, &clips(count), json!({}));
     let at = (SystemClock.now() + ahead).to_string();
     body["schedule"] = json!({"mode": "scheduled", "scheduledAt": at, "intervalSeconds": apart});
     body
 }
 
 /// Asserts that every clip is live once, in order, at the slot that its row names.
-fn all_published_at_their_slots(stage: &Stage, batch: &Value) {
+pub fn all_published_at_their_slots(stage: &Stage, batch: &Value) {
     assert_eq!(
         (&batch["status"], &batch["published"]),
         (&json!("completed"), &batch["total"]),
@@ -49,7 +49,7 @@ fn statuses(batch: &Value) -> Vec<&str> {
 async fn clips_go_live_at_their_slots_while_no_daemon_runs() {
     let stage = Stage::new(json!({})).await;
     let daemon = stage.start().await;
-    let body = scheduled(3, Duration::from_secs(3), 1);
+    let body = scheduled(ACCOUNT, 3, Duration::from_secs(3), 1);
     let id = daemon.api.publish(&body).await;
     for clip in 1..=3 {
         daemon.api.clip_is(&id, clip, "scheduled").await;
@@ -84,7 +84,9 @@ async fn a_kill_at_any_instant_leaves_one_live_post_per_clip_in_order() {
     let daemon = stage.start().await;
     let mut daemon = Some(daemon);
     let api = |daemon: &Option<super::stage::Daemon>| daemon.as_ref().unwrap().api.clone();
-    let id = api(&daemon).publish(&scheduled(12, Duration::from_secs(3), 1)).await;
+    let id = api(&daemon)
+        .publish(&scheduled(ACCOUNT, 12, Duration::from_secs(3), 1))
+        .await;
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(rng.random_range(1..400))).await;
         daemon.take().unwrap().process.kill();
@@ -101,7 +103,9 @@ async fn a_pause_withdraws_a_resume_gives_new_slots_and_a_cancel_withdraws_again
     let stage = Stage::new(json!({})).await;
     let daemon = stage.start().await;
     let api = &daemon.api;
-    let id = api.publish(&scheduled(4, Duration::from_secs(3_600), 60)).await;
+    let id = api
+        .publish(&scheduled(ACCOUNT, 4, Duration::from_secs(3_600), 60))
+        .await;
     let post = async |action: &str| {
         let (status, answer) = api
             .post(&format!("/api/metricool/batch/{id}/{action}"), &json!({}))

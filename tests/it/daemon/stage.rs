@@ -30,7 +30,7 @@ pub struct Daemon {
 }
 
 /// A client of one daemon with one key.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Api {
     http: Client,
     pub url: String,

@@ -1,0 +1,94 @@
+//! The course of batches at slots: one is handed to the network and goes live at its slots; another, whose slots are far away,
+//! is withdrawn by a pause, gets new slots by a resume and is withdrawn again by a cancel.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::{
+    Course, Leases, Walk,
+    client::{Client, nothing, statuses},
+};
+use crate::daemon::{
+    scheduling::{all_published_at_their_slots, scheduled},
+    stage::Stage,
+};
+
+/// The brands of the two batches.
+const SOON: &str = "5372118";
+const FAR: &str = "5372119";
+
+/// Clips of each.
+const CLIPS: usize = 2;
+
+#[derive(Clone, Copy)]
+struct Slots;
+
+impl Course for Slots {
+    fn name(self) -> String {
+        "facebook, at slots".to_owned()
+    }
+
+    fn faults(self) -> Value {
+        json!({"create_delay_ms": [5, 20], "confirm_ms": [0, 20]})
+    }
+
+    async fn play(self, _: &Stage, client: &mut Client) -> Option<Vec<Value>> {
+        let soon = client
+            .publishes("soon", || scheduled(SOON, CLIPS, Duration::from_secs(2), 1))
+            .await?;
+        let far = client
+            .publishes("far", || scheduled(FAR, CLIPS, Duration::from_secs(3_600), 60))
+            .await?;
+        for (command, stands) in [("pause", "scheduled"), ("resume", "pending"), ("cancel", "scheduled")] {
+            if !client.has_asked(command) {
+                client.waits(&far, |batch| statuses(batch) == [stands; CLIPS]).await?;
+            }
+            let path = format!("/api/metricool/batch/{far}/{command}");
+            client.commands(command, &path, &nothing()).await?;
+        }
+        Some(vec![
+            client.sees_the_end(&soon).await?,
+            client.sees_the_end(&far).await?,
+        ])
+    }
+
+    fn holds(self, stage: &Stage, _: &Client, batches: &[Value]) {
+        let [soon, far] = batches else {
+            panic!("{batches:#?}");
+        };
+        all_published_at_their_slots(stage, soon);
+        assert_eq!(far["status"], "cancelled", "{far:#}");
+        assert_eq!(statuses(far), ["cancelled"; CLIPS], "{far:#}");
+        let posts = stage.sandbox.posts().into_iter().filter(|post| post.blog_id == FAR);
+        for post in posts {
+            assert!(post.deleted && post.live.is_none(), "not withdrawn: {post:?}");
+        }
+    }
+}
+
+/// Of the clips of both batches a preparation and a create each, and a look at those that go live.
+const LEAST: usize = 10;
+
+async fn run(postgresql: Option<Leases>) {
+    let walk = Walk {
+        course: Slots,
+        postgresql,
+        at_once: 12,
+    };
+    if walk.is_possible().await {
+        for kind in ["commit", "call", "answer"] {
+            walk.by_number(kind, LEAST).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_death_at_every_step_of_batches_at_slots_leaves_one_live_post_per_clip() {
+    run(None).await;
+}
+
+#[tokio::test]
+async fn a_death_at_every_step_of_batches_at_slots_on_postgresql_leaves_one_live_post_per_clip() {
+    run(Some(Leases::AreCutShort)).await;
+}
