@@ -43,6 +43,9 @@ trait Course: Copy {
         stage
     }
 
+    /// What happens to the database while no daemon runs.
+    async fn after_a_death(self, _: &Database) {}
+
     /// Plays on from where the client stands. The batches at their end; `None` if the daemon is gone before.
     async fn play(self, stage: &Stage, client: &mut Client) -> Option<Vec<Value>>;
 
@@ -156,6 +159,7 @@ impl<C: Course> Walk<C> {
             if self.postgresql == Some(Leases::AreCutShort) {
                 stage.database.let_leases_lapse().await;
             }
+            self.course.after_a_death(&stage.database).await;
         }
         let batches = match ended {
             Some(batches) => batches,

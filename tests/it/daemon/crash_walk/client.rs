@@ -45,10 +45,15 @@ impl Client {
 
     /// Posts the batch that is known by this name, unless that was answered, and gives its id. Whether an earlier daemon
     /// got as far as to store it or not: the same key is the same batch.
-    pub async fn publishes(&mut self, name: &str, body: impl FnOnce() -> Value) -> Option<String> {
-        if !self.answered.contains_key(name) {
-            let body = self.bodies.entry(name.to_owned()).or_insert_with(body).clone();
-            let (status, answer) = self.api().publish_once(&body, name).await?;
+    pub async fn publishes(&mut self, name: &str, body: impl Fn() -> Value) -> Option<String> {
+        while !self.answered.contains_key(name) {
+            let once = self.bodies.entry(name.to_owned()).or_insert_with(&body).clone();
+            let (status, answer) = self.api().publish_once(&once, name).await?;
+            if answer["code"] == "SCHEDULED_AT_IN_THE_PAST" {
+                // Nothing was stored before the slot passed, or the stored answer would have come: it is chosen anew.
+                self.bodies.remove(name);
+                continue;
+            }
             assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
             self.answered.insert(name.to_owned(), answer);
         }
