@@ -63,6 +63,7 @@ use sql::Dialect;
 
 pub use api_keys::{KeyView, MOST_KEYS};
 pub use examine::{Condition, examine};
+pub use health::Cause;
 pub use lists::{Listed, Page, Past, Position};
 pub use notices::{
     Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,
@@ -160,6 +161,11 @@ impl Store {
     /// it was opened. Only a row that is written ends the first two; a ping writes one.
     pub fn away(&self) -> watch::Receiver<bool> {
         self.0.health.away()
+    }
+
+    /// Why it cannot be written, if that is so and the cause is known.
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.health.cause()
     }
 
     /// What it has counted since it was opened.

@@ -29,6 +29,8 @@ pub static CRASH: LazyLock<Option<Crash>> = LazyLock::new(|| {
 /// A step at which a process may be made to die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
+    /// A statement of a migration was executed, or a migration is durable.
+    Migration,
     /// A transaction of the store is durable; nobody was told.
     Commit,
     /// A call to the network is under way.
@@ -91,6 +93,7 @@ impl FromStr for Crash {
             Some(_) | None => return Err("begins with abort, panic or hang"),
         };
         let point = match words.next() {
+            Some("migration") => Point::Migration,
             Some("commit") => Point::Commit,
             Some("call") => Point::Call,
             Some("answer") => Point::Answer,
@@ -117,6 +120,11 @@ impl FromStr for Crash {
 }
 
 impl Crash {
+    /// Whether it waits at this point.
+    pub fn is_at(&self, point: Point) -> bool {
+        self.point == point
+    }
+
     /// Counts a passing of this point; true if it is the one.
     pub fn is_due(&self, point: Point, account: Option<&AccountId>, what: &str) -> bool {
         let another = point != self.point || !what.contains(&self.what);

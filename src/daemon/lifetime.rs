@@ -16,7 +16,7 @@ use storyclip_actors::{context::Context, directory::Directory, messages::Supervi
 
 use crate::{
     http::{Readiness, Vital, Vitals},
-    store::Store,
+    store::{Cause, Store},
 };
 
 /// How long ago the supervisor's last sweep may be: a few of its intervals.
@@ -93,7 +93,14 @@ impl Readiness for Lifetime {
             );
         }
         if self.context.limiter.is_held() {
-            return Err("the database is away: nothing is sent to the networks until it is back".into());
+            let why = match self.store.cause() {
+                Some(Cause::Full) => "its disk is full; ",
+                Some(Cause::ReadOnly) => "it is read-only; ",
+                None => "",
+            };
+            return Err(format!(
+                "the database is away: {why}nothing is sent to the networks until it is back"
+            ));
         }
         match self.supervisor.get_status() {
             ActorStatus::Running if self.ticks() => Ok(()),

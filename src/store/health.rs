@@ -36,10 +36,38 @@ struct Tried {
     took: Duration,
 }
 
+/// Why nothing can be written, where the database's own words say what is to be put right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No room is left on its disk.
+    Full,
+    /// It, its disk or the server takes no writes.
+    ReadOnly,
+}
+
+impl Cause {
+    /// By the words of SQLite, of PostgreSQL and of the operating system.
+    fn of(reason: &str) -> Option<Self> {
+        let says = |words: &[&str]| words.iter().any(|words| reason.contains(*words));
+        if says(&["disk is full", "No space left"]) {
+            return Some(Self::Full);
+        }
+        says(&["readonly database", "read-only", "Read-only"]).then_some(Self::ReadOnly)
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 struct Troubles {
     unwritable: bool,
+    /// Of what makes it unwritable.
+    cause: Option<Cause>,
     displaced: bool,
+}
+
+impl Troubles {
+    fn writable(&mut self) {
+        (self.unwritable, self.cause) = (false, None);
+    }
 }
 
 /// What a change of the troubles came to.
@@ -111,14 +139,19 @@ impl Health {
 
     /// Nothing can be written.
     pub fn fails(&self, reason: &str) {
-        if self.turn(|troubles| troubles.unwritable = true) == Turn::Away {
+        let cause = Cause::of(reason);
+        let turn = self.turn(|troubles| {
+            troubles.unwritable = true;
+            troubles.cause = cause.or(troubles.cause);
+        });
+        if turn == Turn::Away {
             tell_away(reason);
         }
     }
 
     /// Something was written. That says nothing about where.
     pub fn works(&self) {
-        if *self.0.away.borrow() && self.turn(|troubles| troubles.unwritable = false) == Turn::Back {
+        if *self.0.away.borrow() && self.turn(Troubles::writable) == Turn::Back {
             tell_back();
         }
     }
@@ -143,6 +176,11 @@ impl Health {
         self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).displaced
     }
 
+    /// Why nothing can be written, if that is so and the cause is known.
+    pub fn cause(&self) -> Option<Cause> {
+        self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner).cause
+    }
+
     fn turn(&self, change: impl FnOnce(&mut Troubles)) -> Turn {
         let mut troubles = self.0.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut troubles);
@@ -164,4 +202,35 @@ fn tell_away(reason: &str) {
 
 fn tell_back() {
     tracing::info!("database available again");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_is_told_from_the_words_of_both_engines() {
+        for (reason, cause) in [
+            ("(code: 13) database or disk is full", Some(Cause::Full)),
+            ("could not extend file: No space left on device", Some(Cause::Full)),
+            ("(code: 8) attempt to write a readonly database", Some(Cause::ReadOnly)),
+            (
+                "cannot execute UPDATE in a read-only transaction",
+                Some(Cause::ReadOnly),
+            ),
+            ("(code: 5) database is locked", None),
+        ] {
+            assert_eq!(Cause::of(reason), cause, "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_cause_goes_with_its_trouble() {
+        let health = Health::default();
+        health.fails("database or disk is full");
+        health.fails("disk I/O error");
+        assert_eq!(health.cause(), Some(Cause::Full));
+        health.works();
+        assert_eq!(health.cause(), None);
+    }
 }

@@ -45,6 +45,8 @@ pub enum SchemaError {
 
 /// Brings the schema up to date; a second run does nothing.
 pub async fn migrate(conn: &mut AnyConnection) -> Result<(), SchemaError> {
+    #[cfg(feature = "crash-points")]
+    (crate::crash_points::migrating(&MIGRATIONS, &mut *conn).await).map_err(explained)?;
     MIGRATIONS.run(conn).await.map_err(explained)
 }
 

@@ -31,6 +31,7 @@ mod resolving;
 mod retrying;
 mod scheduling;
 mod secrets;
+mod server;
 mod stage;
 mod stalled;
 mod stopping;

@@ -32,18 +32,31 @@ impl Database {
             eprintln!("skipped: STORYCLIP_TEST_POSTGRES_URL is not set");
             return None;
         };
+        Some(Self::on(&url).await)
+    }
+
+    /// On the server that this URL leads to.
+    pub async fn on(url: &str) -> Self {
         sqlx::any::install_default_drivers();
-        let server = AnyPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+        let server = AnyPoolOptions::new().max_connections(1).connect(url).await.unwrap();
         let name = format!("storyclip_daemon_{:016x}", rand::random::<u64>());
         let create = format!("CREATE DATABASE {name}");
         sqlx::query(AssertSqlSafe(create)).execute(&server).await.unwrap();
         let (base, query) = match url.split_once('?') {
             Some((base, query)) => (base, format!("?{query}")),
-            None => (&*url, String::new()),
+            None => (url, String::new()),
         };
         let (root, _) = base.rsplit_once('/').unwrap();
         let url = format!("{root}/{name}{query}");
-        Some(Self::Postgres { server, name, url })
+        Self::Postgres { server, name, url }
+    }
+
+    /// As it is printed.
+    pub fn engine(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
     }
 
     pub fn url(&self) -> String {

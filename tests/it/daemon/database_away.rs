@@ -8,14 +8,16 @@ use std::{
 };
 
 use reqwest::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection;
 
 use super::{
     cable::Cable,
     database::Database,
     disk::Disk,
-    ledger,
+    experiment::tell,
+    ledger::{self, Tally},
+    server::Server,
     stage::{ACCOUNT, Daemon, Stage, clips, instant, stories},
     systemd::Listener,
 };
@@ -64,6 +66,13 @@ impl Waiting {
         assert_eq!(self.daemon.api.get("/healthz").await.0, StatusCode::OK);
     }
 
+    /// An operator learns the cause where it is looked for.
+    async fn says_why(&mut self, in_log: &str, in_readyz: &str) {
+        let line = self.daemon.process.logged("database unavailable").await;
+        assert!(line.contains(in_log), "{line}");
+        self.daemon.api.not_ready(in_readyz).await;
+    }
+
     /// Nothing is promised either.
     async fn refuses_wishes(&self) {
         let body = stories(ACCOUNT, &clips(1), json!({}));
@@ -79,22 +88,21 @@ impl Waiting {
     }
 
     /// The daemon is stopped in order, and the next one finds what it needs.
-    async fn begins_anew(self) {
+    async fn begins_anew(self, after: &str) {
         let Self { stage, daemon, id } = self;
         daemon.stop().await;
         let next = stage.start().await;
-        ledger::all_published(&stage.sandbox, &next.api.finished(&id).await);
-        assert_eq!(stage.creates(), 3, "nothing is sent twice");
+        let batch = next.api.finished(&id).await;
         next.stop().await;
+        counts(after, &stage, &batch).await;
         stage.clear().await;
     }
 
     /// The database is back.
-    async fn goes_on(mut self) -> Stage {
+    async fn goes_on(mut self, after: &str) -> Stage {
         self.daemon.process.logged("database available again").await;
         let (api, id) = (&self.daemon.api, &self.id);
-        ledger::all_published(&self.stage.sandbox, &api.finished(id).await);
-        assert_eq!(self.stage.creates(), 3, "nothing is sent twice");
+        let batch = api.finished(id).await;
         assert_eq!(api.get("/readyz").await.0, StatusCode::OK);
         let log = self.daemon.process.log();
         for told in ["database unavailable", "database available again"] {
@@ -103,8 +111,18 @@ impl Waiting {
         let errors = log.lines().filter(|line| line.contains(" ERROR ")).count();
         assert!(errors <= 3, "not a line per try: {log}");
         self.daemon.stop().await;
+        counts(after, &self.stage, &batch).await;
         self.stage
     }
+}
+
+/// Each clip is live once and was sent once; printed.
+async fn counts(after: &str, stage: &Stage, batch: &Value) {
+    ledger::all_published(&stage.sandbox, batch);
+    assert_eq!(stage.creates(), 3, "nothing is sent twice");
+    let total = Tally::of(&stage.sandbox, batch, &mut stage.database.remains().await).await;
+    tell(&format!("{}, after {after}: {total}", stage.database.engine()));
+    total.is_clean();
 }
 
 #[tokio::test]
@@ -124,7 +142,7 @@ async fn a_locked_file_is_waited_for_longer_than_its_patience() {
     other.close().await.unwrap();
     let beats = systemd.heard_of_a_life();
     assert!(beats > 10, "a restart helps nobody who waits: {beats}");
-    waiting.goes_on().await.clear().await;
+    waiting.goes_on("a locked file").await.clear().await;
 }
 
 #[tokio::test]
@@ -154,8 +172,9 @@ async fn a_full_disk_is_waited_for() {
     let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), disk.environment()).await;
     disk.fill();
     waiting.falls_silent().await;
+    waiting.says_why("disk is full", "its disk is full").await;
     disk.mend();
-    waiting.goes_on().await.clear().await;
+    waiting.goes_on("a full disk").await.clear().await;
 }
 
 #[tokio::test]
@@ -164,8 +183,29 @@ async fn a_disk_that_became_read_only_is_waited_for() {
     let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), disk.environment()).await;
     disk.make_read_only();
     waiting.falls_silent().await;
+    waiting.says_why("readonly", "it is read-only").await;
     disk.mend();
-    waiting.goes_on().await.clear().await;
+    waiting.goes_on("a read-only disk").await.clear().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_the_kernel_gave_up_costs_no_clip_once_it_is_replaced() {
+    let Some(disk) = Disk::failing() else {
+        return;
+    };
+    let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), Vec::new()).await;
+    disk.fails();
+    waiting.falls_silent().await;
+    waiting.says_why("readonly", "it is read-only").await;
+    waiting.refuses_wishes().await;
+    let Waiting { stage, daemon, id } = waiting;
+    daemon.stop().await;
+    disk.is_replaced();
+    let next = stage.start().await;
+    let batch = next.api.finished(&id).await;
+    next.stop().await;
+    counts("a disk that failed", &stage, &batch).await;
+    stage.clear().await;
 }
 
 /// Another name in the same folder.
@@ -182,7 +222,7 @@ async fn a_file_that_was_moved_away_is_waited_for_until_it_is_back() {
     assert!(waiting.daemon.process.log().contains("was moved or removed"));
     waiting.refuses_wishes().await;
     fs::rename(aside(&file), &file).unwrap();
-    waiting.goes_on().await.clear().await;
+    waiting.goes_on("a file that was moved away").await.clear().await;
 }
 
 #[tokio::test]
@@ -194,7 +234,7 @@ async fn another_file_in_its_place_is_not_taken_for_it() {
     waiting.falls_silent().await;
     assert!(waiting.daemon.process.log().contains("is another file"));
     waiting.refuses_wishes().await;
-    waiting.begins_anew().await;
+    waiting.begins_anew("another file in its place").await;
 }
 
 #[tokio::test]
@@ -204,11 +244,11 @@ async fn a_log_that_was_removed_is_saved_by_an_orderly_stop() {
     waiting.falls_silent().await;
     assert!(waiting.daemon.process.log().contains("stop this daemon in order"));
     waiting.refuses_wishes().await;
-    waiting.begins_anew().await;
+    waiting.begins_anew("a log that was removed").await;
 }
 
 #[tokio::test]
-async fn a_postgresql_that_is_stopped_is_waited_for() {
+async fn a_postgresql_that_is_out_of_reach_is_waited_for() {
     let Some(database) = Database::postgres().await else {
         return;
     };
@@ -221,5 +261,18 @@ async fn a_postgresql_that_is_stopped_is_waited_for() {
     cable.unplug().await;
     waiting.falls_silent().await;
     cable.plug_in().await;
-    waiting.goes_on().await.clear().await;
+    waiting.goes_on("PostgreSQL out of reach").await.clear().await;
+}
+
+#[tokio::test]
+async fn a_postgresql_that_is_stopped_and_started_again_is_waited_for() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let mut waiting = Waiting::on(Database::on(&server.url()).await, Vec::new()).await;
+    server.stop();
+    waiting.falls_silent().await;
+    waiting.refuses_wishes().await;
+    server.start_again();
+    waiting.goes_on("a PostgreSQL that was stopped").await.clear().await;
 }

@@ -1,8 +1,9 @@
 //! A disk of its own for one daemon, which a test can fill up or make read-only, and put right again.
 //!
-//! A full one is a small file system in memory where the test may mount one. Nobody can make a file system read-only under
-//! a process that writes to it, as a kernel does by itself when a disk fails; that one, and a full one where nothing can be
-//! mounted, is a library (`disk.c`) preloaded into the daemon, through which its writes go.
+//! A full one is a small file system in memory, a read-only one a file system in a file that the kernel stops writing to, as
+//! it does by itself when a disk fails; both where the test may mount one. Such a failed disk can only be mounted anew, so one
+//! that is put right under a running daemon, and either where nothing can be mounted, is a library (`disk.c`) preloaded
+//! into the daemon, through which its writes go. Which of them it was is printed.
 
 use std::{
     fs::{self, File},
@@ -11,6 +12,8 @@ use std::{
     process::Command,
 };
 
+use super::experiment::tell;
+
 const NO_SPACE: &str = "28";
 const READ_ONLY: &str = "30";
 
@@ -18,6 +21,8 @@ const READ_ONLY: &str = "30";
 pub struct Disk {
     folder: PathBuf,
     mounted: bool,
+    /// The file in which the file system is, if it is in one.
+    image: Option<PathBuf>,
 }
 
 impl Disk {
@@ -29,14 +34,64 @@ impl Disk {
             .arg(&disk.folder)
             .output();
         disk.mounted = mount.is_ok_and(|mount| mount.status.success());
+        disk.tell("a small tmpfs");
         disk
+    }
+
+    /// In a file, so that the kernel can be made to give it up; `None` where that cannot be mounted.
+    pub fn failing() -> Option<Self> {
+        let mut disk = Self::preloaded();
+        let image = disk.folder.with_extension("img");
+        File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        let made = Command::new("mkfs.ext4").arg("-q").arg(&image).output();
+        disk.image = Some(image);
+        disk.mounted = made.is_ok_and(|made| made.status.success()) && disk.mounts();
+        disk.tell("an ext4 in a file");
+        disk.mounted.then_some(disk)
+    }
+
+    fn mounts(&self) -> bool {
+        let image = self.image.as_ref().unwrap();
+        let mount = Command::new("mount")
+            .args(["-o", "loop"])
+            .arg(image)
+            .arg(&self.folder)
+            .output();
+        mount.is_ok_and(|mount| mount.status.success())
+    }
+
+    /// The kernel gives it up: nobody can write to it any more.
+    pub fn fails(&self) {
+        let remount = Command::new("mount")
+            .args(["-o", "remount,abort"])
+            .arg(&self.folder)
+            .status();
+        assert!(remount.unwrap().success());
+    }
+
+    /// It is mounted anew; nobody may be on it.
+    pub fn is_replaced(&self) {
+        let unmount = Command::new("umount").arg(&self.folder).status();
+        assert!(unmount.unwrap().success() && self.mounts());
+    }
+
+    fn tell(&self, what: &str) {
+        tell(&if self.mounted {
+            format!("disk: {what} of its own")
+        } else {
+            format!("disk: {what} CANNOT BE MOUNTED HERE; its errors are made up by a preloaded library, if at all")
+        });
     }
 
     /// Whose errors are made up on the way to it.
     pub fn preloaded() -> Self {
         let folder = std::env::temp_dir().join(format!("storyclip-disk-{:016x}", rand::random::<u64>()));
         fs::create_dir(&folder).unwrap();
-        Self { folder, mounted: false }
+        Self {
+            folder,
+            mounted: false,
+            image: None,
+        }
     }
 
     pub fn folder(&self) -> &Path {
@@ -104,5 +159,8 @@ impl Drop for Disk {
             let _: Result<_, _> = Command::new("umount").arg("-l").arg(&self.folder).status();
         }
         let _: Result<_, _> = fs::remove_dir_all(&self.folder);
+        if let Some(image) = &self.image {
+            let _: Result<_, _> = fs::remove_file(image);
+        }
     }
 }
