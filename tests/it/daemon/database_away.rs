@@ -183,7 +183,7 @@ async fn a_disk_that_became_read_only_is_waited_for() {
     let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), disk.environment()).await;
     disk.make_read_only();
     waiting.falls_silent().await;
-    waiting.says_why("readonly", "it is read-only").await;
+    waiting.says_why("disk I/O error", "the database is away").await;
     disk.mend();
     waiting.goes_on("a read-only disk").await.clear().await;
 }
@@ -196,7 +196,7 @@ async fn a_disk_that_the_kernel_gave_up_costs_no_clip_once_it_is_replaced() {
     let mut waiting = Waiting::on(Database::sqlite_in(disk.folder()), Vec::new()).await;
     disk.fails();
     waiting.falls_silent().await;
-    waiting.says_why("readonly", "it is read-only").await;
+    waiting.says_why("disk I/O error", "the database is away").await;
     waiting.refuses_wishes().await;
     let Waiting { stage, daemon, id } = waiting;
     daemon.stop().await;
