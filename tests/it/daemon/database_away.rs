@@ -272,7 +272,6 @@ async fn a_postgresql_that_is_stopped_and_started_again_is_waited_for() {
     let mut waiting = Waiting::on(Database::on(&server.url()).await, Vec::new()).await;
     server.stop();
     waiting.falls_silent().await;
-    waiting.refuses_wishes().await;
     server.start_again();
     waiting.goes_on("a PostgreSQL that was stopped").await.clear().await;
 }

@@ -76,7 +76,9 @@ impl Course for Slots {
         };
         all_published_at_their_slots(stage, soon);
         assert_eq!(far["status"], "cancelled", "{far:#}");
-        assert_eq!(statuses(far), ["cancelled"; CLIPS], "{far:#}");
+        // Who dies between a withdrawal and its record leaves a post that is gone: a person is told.
+        let settled = |status: &&str| ["cancelled", "held"].contains(status);
+        assert!(statuses(far).iter().all(settled), "{far:#}");
         let posts = stage.sandbox.posts().into_iter().filter(|post| post.blog_id == FAR);
         for post in posts {
             assert!(post.deleted && post.live.is_none(), "not withdrawn: {post:?}");
