@@ -7,6 +7,7 @@ mod api_keys;
 mod auth;
 mod brands;
 mod commanding;
+mod connections;
 mod fields;
 mod hostile;
 mod idempotency;

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
     http::{
-        Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, Patience, RateLimit, Readiness,
-        Rules, TenantAccounts, Vital, Vitals, router, serve,
+        Ahead, AppState, BrandSource, Brands, Connections, Control, CorsOrigins, Keys, Notices, Patience, RateLimit,
+        Readiness, Rules, TenantAccounts, Vital, Vitals, router, serve,
     },
     providers::{BestHours, metricool::Brand},
     store::{Options, Store},
@@ -44,6 +44,7 @@ pub struct Setup {
     pub cors: &'static str,
     pub per_minute: u32,
     pub head_within: Duration,
+    pub connections: usize,
     pub private_addresses: bool,
     pub push_key: Option<&'static str>,
 }
@@ -58,6 +59,7 @@ impl Default for Setup {
             cors: "",
             per_minute: 0,
             head_within: Duration::from_secs(60),
+            connections: 1_000,
             private_addresses: false,
             push_key: None,
         }
@@ -248,6 +250,7 @@ impl Server {
         let notes = Arc::new(Notes::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
         let network = Arc::new(Network::default());
+        let connections = Arc::new(Connections::new(setup.connections));
         let app = router(AppState {
             store: store.clone(),
             hub: hub.clone(),
@@ -262,6 +265,7 @@ impl Server {
             ahead: network.clone(),
             ready: notes.clone(),
             vitals: notes.clone(),
+            connections: connections.clone(),
             calls: Arc::default(),
             metricool_configured: setup.configured,
             notices: Notices {
@@ -276,7 +280,7 @@ impl Server {
             head: setup.head_within,
             ..Patience::default()
         };
-        let serving = tokio::spawn(serve(listener, app, patience, std::future::pending()));
+        let serving = tokio::spawn(serve(listener, app, patience, connections, std::future::pending()));
         Self {
             url,
             store,
