@@ -20,6 +20,7 @@ mod push;
 mod reading;
 mod rehearsing;
 mod resolving;
+mod routes;
 mod runner;
 mod scheduling;
 mod server;

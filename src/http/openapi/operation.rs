@@ -87,6 +87,14 @@ impl Operation {
             .fails(503, &["STORE_UNAVAILABLE"])
     }
 
+    /// What is asked for is in no row.
+    pub fn without_the_database(mut self) -> Self {
+        if let Some(codes) = self.problems.get_mut(&503) {
+            codes.remove("STORE_UNAVAILABLE");
+        }
+        self
+    }
+
     /// Takes the key also in the query, because a browser's `EventSource` can send no header.
     pub fn or_key_in_query(mut self) -> Self {
         self.security.push("query");

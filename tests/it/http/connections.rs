@@ -13,7 +13,7 @@ use super::server::{PUBLISH, Server, Setup, body_of, problem};
 const MOST: usize = 3;
 
 /// A connection that was answered once and stays open.
-async fn lingering(server: &Server) -> TcpStream {
+pub async fn lingering(server: &Server) -> TcpStream {
     let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap())
         .await
         .unwrap();
