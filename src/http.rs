@@ -40,6 +40,8 @@ mod retry_failed;
 mod serve;
 mod status;
 mod stream;
+#[cfg(feature = "otel")]
+mod traced;
 mod view;
 mod webhooks;
 
@@ -64,6 +66,8 @@ use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
 };
 
+#[cfg(feature = "otel")]
+pub(crate) use self::traced::traced;
 pub use self::{
     accounts::TenantAccounts,
     ahead::Ahead,

@@ -37,6 +37,7 @@ mod schema;
 mod snapshots;
 mod sql;
 mod tally;
+mod traces;
 mod view;
 
 use std::{

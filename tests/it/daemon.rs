@@ -36,5 +36,6 @@ mod stalled;
 mod stopping;
 mod systemd;
 mod tenants;
+mod traces;
 mod upgrade;
 mod watcher;
