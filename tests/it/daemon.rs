@@ -17,6 +17,8 @@ mod hostile;
 mod keys;
 mod kills;
 mod ledger;
+mod mail;
+mod mail_server;
 mod minutes;
 mod notices;
 mod outages;
