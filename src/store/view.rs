@@ -235,6 +235,8 @@ pub struct StoredEvent {
     pub kind: EventKind,
     /// The JSON object that subscribers receive.
     pub body: Bytes,
+    /// By the clock of the node that wrote it, a moment before it became durable.
+    pub created_at: Timestamp,
 }
 
 /// An event that has just become durable.

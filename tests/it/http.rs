@@ -10,6 +10,7 @@ mod commanding;
 mod fields;
 mod hostile;
 mod idempotency;
+mod lag;
 mod lists;
 mod manners;
 mod metrics;
