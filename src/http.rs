@@ -216,6 +216,7 @@ pub fn router(state: AppState) -> Router {
             get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
         )
         .route("/api/webhooks/{id}/test", post(webhooks::test))
+        .route("/api/webhooks/{id}/rotate-secret", post(webhooks::rotate))
         .route("/api/webhooks/{id}/deliveries", get(webhooks::of_endpoint))
         .route("/api/webhooks/deliveries", get(webhooks::all))
         .route("/api/webhooks/deliveries/{id}", get(webhooks::show_delivery))

@@ -27,5 +27,6 @@ pub mod sse;
 mod stream;
 mod streams;
 mod webhook_log;
+mod webhook_secrets;
 mod webhooks;
 mod wire;

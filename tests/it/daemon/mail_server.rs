@@ -30,6 +30,7 @@ pub struct MailServer {
     pub url: String,
     mails: watch::Receiver<Vec<String>>,
     in_clear: Arc<Mutex<Vec<String>>>,
+    calls: watch::Receiver<usize>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -111,9 +112,11 @@ impl MailServer {
             secure,
             tls,
         };
+        let (count, calls) = watch::channel(0);
         let serving = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
+                count.send_modify(|calls| *calls += 1);
                 tokio::spawn(serve(stream, desk.clone()));
             }
         });
@@ -121,6 +124,7 @@ impl MailServer {
             url,
             mails,
             in_clear,
+            calls,
             serving,
         }
     }
@@ -130,6 +134,13 @@ impl MailServer {
         let mut mails = self.mails.clone();
         let waiting = mails.wait_for(|mails| mails.len() >= count);
         tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap().clone()
+    }
+
+    /// Waits until somebody has connected.
+    pub async fn called(&self) {
+        let mut calls = self.calls.clone();
+        let waiting = calls.wait_for(|calls| *calls > 0);
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
     }
 
     /// How many mails it has taken.
