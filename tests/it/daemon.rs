@@ -39,6 +39,7 @@ mod stalled;
 mod stopping;
 mod systemd;
 mod tenants;
+#[cfg(feature = "otel")]
 mod traces;
 mod upgrade;
 mod watcher;
