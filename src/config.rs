@@ -63,6 +63,8 @@ pub struct Config {
     pub cors_origins: String,
     /// `requests_per_minute`.
     pub requests_per_minute: u32,
+    /// `max_connections`.
+    pub max_connections: usize,
     /// `write_timeout_seconds`.
     pub write_timeout: Duration,
     /// `metricool_url`: absolute, http or https, without a slash at the end.
@@ -164,6 +166,7 @@ impl Config {
             tenant_accounts: read.text("tenant_accounts")?,
             cors_origins: read.text("cors_origins")?,
             requests_per_minute: read.small("requests_per_minute", 0..=1_000_000)?,
+            max_connections: read.count("max_connections", 1..=1_000_000)?,
             write_timeout: read.seconds("write_timeout_seconds", 0.1..=3_600.0)?,
             metricool_url: read.http_url("metricool_url")?,
             metricool_user_token: read.secret("metricool_user_token")?,

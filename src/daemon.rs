@@ -6,6 +6,7 @@
 mod ahead;
 mod brands;
 mod control;
+mod descriptors;
 mod facts;
 mod hold;
 mod key_watch;
@@ -31,7 +32,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
-    http::{self, AppState, BrandSource, Brands, CorsOrigins, Keys, RateLimit, TenantAccounts},
+    http::{self, AppState, BrandSource, Brands, Connections, CorsOrigins, Keys, RateLimit, TenantAccounts},
     metrics::{Calls, Measured},
     notifications::{Notifications, NotificationsError},
     providers::{
@@ -173,6 +174,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         metricool,
         limiter: limiter.clone(),
     });
+    let connections = Arc::new(Connections::new(descriptors::connections(config.max_connections)));
     let lifetime = Arc::new(Lifetime::new(
         supervisor.clone(),
         directory.clone(),
@@ -200,6 +202,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         ahead,
         ready: lifetime.clone(),
         vitals: lifetime.clone(),
+        connections: connections.clone(),
         calls,
         metricool_configured,
         notices,
@@ -218,7 +221,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         write: config.write_timeout,
         ..http::Patience::default()
     };
-    let server = tokio::spawn(http::serve(listener, app, patience, closing));
+    let server = tokio::spawn(http::serve(listener, app, patience, connections, closing));
     let grace = config.shutdown_grace;
     Ok(Daemon {
         address,

@@ -13,6 +13,7 @@ mod body;
 mod brands;
 mod caller;
 mod command;
+mod connections;
 mod cors;
 mod envelope;
 mod etag;
@@ -35,11 +36,13 @@ mod push;
 mod query;
 mod rate;
 mod reconcile;
+mod refusal;
 mod resolve;
 mod retry_failed;
 mod serve;
 mod status;
 mod stream;
+mod to_the_end;
 #[cfg(feature = "otel")]
 mod traced;
 mod view;
@@ -72,6 +75,7 @@ pub use self::{
     accounts::TenantAccounts,
     ahead::Ahead,
     brands::{BrandSource, Brands},
+    connections::Connections,
     cors::CorsOrigins,
     keyring::Keys,
     keys::{Holder, Scope},
@@ -111,6 +115,8 @@ pub struct AppState {
     pub ready: Arc<dyn Readiness>,
     /// How the daemon is, for a scraper.
     pub vitals: Arc<dyn Vitals>,
+    /// How many connections there are.
+    pub connections: Arc<Connections>,
     /// What calls to the networks came to.
     pub calls: Arc<Calls>,
     /// Whether there is a Metricool token; without one publishing is refused.

@@ -147,3 +147,38 @@ async fn collect(body: Body) -> Result<Bytes, Problem> {
     }
     Ok(kept.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// What is told about a body that comes so.
+    async fn told(body: impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
+        let refused = read(&headers, Body::from_stream(body)).await.err();
+        refused.map(|problem| problem.text("")).unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for_and_one_that_breaks_off_is_no_body() {
+        let begun = || stream::iter([Ok(Bytes::from_static(b"{"))]);
+        let waiting = told(begun().chain(stream::pending())).await;
+        assert!(
+            waiting.contains("\"status\":408") && waiting.contains("REQUEST_TIMEOUT"),
+            "{waiting}"
+        );
+        let broken = told(begun().chain(stream::iter([Err(io::ErrorKind::ConnectionReset.into())]))).await;
+        assert!(
+            broken.contains("\"status\":400") && broken.contains("INCOMPLETE_BODY"),
+            "{broken}"
+        );
+    }
+}

@@ -156,6 +156,7 @@ fn web_push() -> [Operation; 3] {
             "getPushKey",
             "Tell the key for `PushManager.subscribe`",
         )
+        .without_the_database()
         .answers::<push::PublicKey>(200, "The key")
         .fails(404, &["PUSH_NOT_CONFIGURED"]),
         browser(
