@@ -28,7 +28,7 @@ use crate::{
         problem::Problem,
     },
     notifications,
-    store::{MOST_OLD_SECRETS, NewSecret, Turned},
+    store::{Created, MOST_OLD_SECRETS, NewSecret, Turned},
 };
 
 /// Names the routes in `idempotency_keys`.
@@ -83,9 +83,10 @@ pub async fn rotate(
         .store
         .rotate_secret(&caller.tenant, &id, &ready.new, entry.as_ref())
         .await?;
-    let answer = answer(turned, repeat, ready)?;
-    tracing::info!(endpoint.id = %id, tenant = %caller.tenant, "a webhook endpoint's secret was asked to change");
-    Ok(answer)
+    if turned == Turned::As(Created::New) {
+        tracing::info!(endpoint.id = %id, tenant = %caller.tenant, "new secret for a webhook endpoint");
+    }
+    answer(turned, repeat, ready)
 }
 
 /// `POST /api/webhooks/batch-secret`: makes the secret by which messages to the `webhookUrl` of this tenant's batches are
@@ -105,9 +106,10 @@ pub async fn of_batches(State(app): App, caller: Caller, headers: HeaderMap, bod
         .store
         .set_batch_secret(&caller.tenant, &ready.new, entry.as_ref())
         .await?;
-    let answer = answer(turned, repeat, ready)?;
-    tracing::info!(tenant = %caller.tenant, "the secret for the webhooks of batches was asked to change");
-    Ok(answer)
+    if turned == Turned::As(Created::New) {
+        tracing::info!(tenant = %caller.tenant, "new secret for the webhooks of batches");
+    }
+    answer(turned, repeat, ready)
 }
 
 fn ready(app: &AppState, bytes: &[u8]) -> Result<Ready, Problem> {

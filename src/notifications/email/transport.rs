@@ -26,11 +26,21 @@ pub fn connect(
     let wrong = || EmailError::Url("it must be smtps://USER:PASSWORD@HOST or smtp://HOST:PORT?tls=required".into());
     let url = url.expose_secret();
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(url).map_err(|_| wrong())?;
+    let url = Url::parse(url).map_err(|_| wrong())?;
     if let Some(ca_file) = ca_file {
-        let tls = tls(&Url::parse(url).map_err(|_| wrong())?, ca_file)?;
-        builder = builder.tls(tls);
+        builder = builder.tls(tls(&url, ca_file)?);
+    }
+    let secure = url.scheme() == "smtps" || asked(&url).as_deref() == Some("required");
+    if url.password().is_some() && !secure {
+        tracing::warn!("smtp_url: the password may be sent in clear; smtps:// or ?tls=required would not");
     }
     Ok(builder.timeout(Some(timeout)).build())
+}
+
+/// The word behind `?tls=`.
+fn asked(url: &Url) -> Option<String> {
+    let (_, how) = url.query_pairs().find(|(name, _)| name == "tls")?;
+    Some(how.into_owned())
 }
 
 /// What the URL asks for (as lettre reads it), with these authorities, too.
@@ -46,9 +56,7 @@ fn tls(url: &Url, ca_file: &Path) -> Result<Tls, EmailError> {
         .add_root_certificate(authorities)
         .build()
         .map_err(|error| in_file(error.to_string()))?;
-    let asked = url.query_pairs().find(|(name, _)| name == "tls");
-    let asked = asked.map(|(_, how)| how.into_owned());
-    match (url.scheme(), asked.as_deref()) {
+    match (url.scheme(), asked(url).as_deref()) {
         ("smtps", _) => Ok(Tls::Wrapper(parameters)),
         ("smtp", Some("required")) => Ok(Tls::Required(parameters)),
         ("smtp", Some("opportunistic")) => Ok(Tls::Opportunistic(parameters)),

@@ -166,3 +166,20 @@ async fn a_file_of_authorities_that_cannot_be_used_is_said_at_the_start() {
     }
     std::fs::remove_file(no_certificate).unwrap();
 }
+
+#[tokio::test]
+async fn a_password_that_may_go_in_clear_is_warned_of() {
+    for (tls, warned) in [("", true), ("?tls=opportunistic", true), ("?tls=required", false)] {
+        let stage = stage(&format!("smtp://me:{PASSWORD}@127.0.0.1:1{tls}"), None).await;
+        let daemon = stage.start().await;
+        let log = daemon.process.log();
+        assert_eq!(
+            log.contains("the password may be sent in clear"),
+            warned,
+            "{tls}: {log}"
+        );
+        assert!(!log.contains(PASSWORD));
+        daemon.stop().await;
+        stage.clear().await;
+    }
+}

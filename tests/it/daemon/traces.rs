@@ -3,7 +3,7 @@
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value as Any},
-    trace::v1::Span,
+    trace::v1::{Span, status::StatusCode},
 };
 use prost::Message;
 use reqwest::Method;
@@ -153,6 +153,34 @@ async fn a_trace_goes_on_after_a_kill() {
         (&last[0].trace_id, &last[0].parent_span_id),
         (&request.trace_id, &request.span_id)
     );
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_clip_that_fails_is_a_span_that_failed_by_its_code_and_without_the_network_s_text() {
+    let collector = Receiver::start().await;
+    let stage = stage(&collector).await;
+    stage.faults(json!({"failed": {"probability": 1.0}}));
+    let daemon = stage.start().await;
+    let body = stories(ACCOUNT, &clips(1), json!({"maxRetries": 0}));
+    let id = daemon.api.publish(&body).await;
+    let batch = daemon.api.finished(&id).await;
+    let (code, text) = (&batch["clips"][0]["errorCode"], &batch["clips"][0]["error"]);
+    daemon.stop().await;
+    let calls = collector.calls();
+    let spans = spans(&calls);
+    let [attempt] = named(&spans, "clip.attempt")[..] else {
+        panic!("{spans:#?}");
+    };
+    let told = |name: &str| attribute(&attempt.attributes, name).cloned();
+    assert_eq!(told("storyclip.verdict"), Some(Any::StringValue("errored".into())));
+    assert_eq!(
+        told("error.type"),
+        Some(Any::StringValue(code.as_str().unwrap().into()))
+    );
+    assert_eq!(attempt.status.as_ref().unwrap().code, StatusCode::Error as i32);
+    let sent: Vec<u8> = calls.iter().flat_map(|call| call.body.to_vec()).collect();
+    assert!(!String::from_utf8_lossy(&sent).contains(text.as_str().unwrap()));
     stage.clear().await;
 }
 

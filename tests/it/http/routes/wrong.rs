@@ -75,6 +75,7 @@ fn changes() -> Vec<Change> {
         ("INVALID_DESCRIPTION", "/description", number()),
         ("INVALID_EVENTS", "/events", number()),
         ("INVALID_ENABLED", "/enabled", number()),
+        ("INVALID_OVERLAP", "/overlapSeconds", word()),
         ("INVALID_NAME", "/name", number()),
         ("MISSING_SCOPES", "/scopes", None),
         ("INVALID_SCOPES", "/scopes", number()),
@@ -138,12 +139,17 @@ pub async fn provoke(stage: &Stage, operation: &Operation, code: &str) -> Option
         "UNSUPPORTED_CONTENT_ENCODING" => right.header("content-encoding", Some("gzip")),
         "INVALID_IDEMPOTENCY_KEY" => right.header("idempotency-key", Some("a b")),
         "IDEMPOTENCY_KEY_REUSED" => {
-            let first = right.clone().header("idempotency-key", Some("k"));
-            assert!(first.send(&stage.server).await.status().is_success());
-            let body = right.body.clone().unwrap();
-            right
-                .body([b" ".as_slice(), &body].concat())
-                .header("idempotency-key", Some("k"))
+            let right = right.header("idempotency-key", Some("k"));
+            assert!(right.clone().send(&stage.server).await.status().is_success());
+            match right.body.clone() {
+                Some(body) => right.body([b" ".as_slice(), &body].concat()),
+                // A request without a body is another one when it is about another endpoint.
+                None => {
+                    let create = stage.right(&Operation::named("createWebhook"));
+                    let (_, made) = read(create.send(&stage.server).await).await;
+                    named(stage, right, made["endpoint"]["id"].as_str().unwrap())
+                }
+            }
         }
         "KEY_OF_ENVIRONMENT" => {
             let list = stage.right(&Operation::named("listKeys")).send(&stage.server).await;
