@@ -101,6 +101,8 @@ pub struct Config {
     pub webhook_private_addresses: bool,
     /// `smtp_url`; empty when not set.
     pub smtp_url: SecretString,
+    /// `smtp_ca_file`; empty when not set.
+    pub smtp_ca_file: String,
     /// `email_from`: the text as it was given.
     pub email_from: String,
     /// `email_recipients`: the text as it was given.
@@ -203,6 +205,7 @@ impl Config {
             webhook_waits: read.list_of_seconds("webhook_retry_seconds", 1..=32, day)?,
             webhook_private_addresses: read.flag("webhook_private_addresses")?,
             smtp_url: read.secret("smtp_url")?,
+            smtp_ca_file: read.text("smtp_ca_file")?,
             email_from: read.text("email_from")?,
             email_recipients: read.text("email_recipients")?,
             vapid_public_key: read.text("vapid_public_key")?,

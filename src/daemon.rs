@@ -80,6 +80,9 @@ pub enum StartError {
     Client(#[from] reqwest::Error),
     #[error(transparent)]
     Notifications(#[from] NotificationsError),
+    #[cfg(feature = "otel")]
+    #[error("traces: {0}")]
+    Traces(#[from] crate::traces::TracesError),
     #[error("supervisor: {0}")]
     Supervisor(#[from] ractor::SpawnErr),
 }
@@ -100,6 +103,8 @@ pub struct Daemon {
     notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
+    #[cfg(feature = "otel")]
+    exporting: Option<crate::traces::Exporting>,
 }
 
 /// Starts everything: when it returns, due batches are being claimed and the listener is served.
@@ -141,6 +146,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let provider: Arc<dyn Provider> = Arc::new(Measured::new(provider, calls.clone()));
     #[cfg(feature = "crash-points")]
     let (rows, provider) = crate::crash_points::around(rows, provider);
+    #[cfg(feature = "otel")]
+    let exporting = crate::traces::start(&store)?;
+    #[cfg(feature = "otel")]
+    let rows = exporting.iter().fold(rows, |rows, exporting| exporting.around(rows));
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{}-{:08x}", std::process::id(), rand::random::<u32>())),
         store: rows,
@@ -198,6 +207,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         metricool_configured,
         notices,
     });
+    #[cfg(feature = "otel")]
+    let app = exporting
+        .iter()
+        .fold(app, |app, exporting| http::traced(app, exporting.traces.clone()));
     let watching = tokio::spawn(key_watch::keep(store.clone(), keys.clone()));
     let (close, mut closing) = watch::channel(false);
     let closing = async move {
@@ -225,6 +238,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         notifications,
         close,
         server,
+        #[cfg(feature = "otel")]
+        exporting,
     })
 }
 
@@ -289,6 +304,10 @@ impl Daemon {
         let mut server = self.server;
         if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
+        }
+        #[cfg(feature = "otel")]
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         let last = async {
             key_watch::note_uses(&self.store, &self.keys).await;

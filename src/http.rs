@@ -43,6 +43,8 @@ mod serve;
 mod status;
 mod stream;
 mod to_the_end;
+#[cfg(feature = "otel")]
+mod traced;
 mod view;
 mod webhooks;
 
@@ -67,6 +69,8 @@ use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
 };
 
+#[cfg(feature = "otel")]
+pub(crate) use self::traced::traced;
 pub use self::{
     accounts::TenantAccounts,
     ahead::Ahead,
@@ -218,6 +222,7 @@ pub fn router(state: AppState) -> Router {
             get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
         )
         .route("/api/webhooks/{id}/test", post(webhooks::test))
+        .route("/api/webhooks/{id}/rotate-secret", post(webhooks::rotate))
         .route("/api/webhooks/{id}/deliveries", get(webhooks::of_endpoint))
         .route("/api/webhooks/deliveries", get(webhooks::all))
         .route("/api/webhooks/deliveries/{id}", get(webhooks::show_delivery))

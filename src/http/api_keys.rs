@@ -147,11 +147,7 @@ pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: B
         Err(StoreError::Conflict(_)) => return Err(too_many()),
         other => other?,
     };
-    match (created, repeat) {
-        (Created::Replayed { body_hash, answer }, Some(repeat)) => repeat.replay(&body_hash, answer),
-        (Created::Replayed { answer, .. }, None) => Ok(idempotency::written(StatusCode::CREATED, answer)),
-        (Created::New, _) => Ok(idempotency::written(StatusCode::CREATED, shown)),
-    }
+    idempotency::answer(created, repeat, StatusCode::CREATED, shown)
 }
 
 /// The keys of the caller's tenant.

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     http::{HeaderMap, StatusCode, header},
 };
 use futures_util::StreamExt;
@@ -42,6 +42,17 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })?;
     kind?;
     bytes
+}
+
+/// Reads the body of a request that needs none; empty if there is none.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_if_any(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    read(headers, body).await
 }
 
 /// The object in a body.

@@ -163,7 +163,7 @@ fn streams(page: &mut Exposition, listeners: &Listeners) {
     page.sample("storyclip_stream_subscribers", &[], listeners.count());
     page.histograms(
         "storyclip_stream_lag_seconds",
-        "From the commit of an event to its handing over to a subscriber's connection, of those served from memory.",
+        "From an event, of those since the subscriber came, to its handing over to the subscriber's connection.",
         [(vec![], &listeners.lag)],
     );
 }

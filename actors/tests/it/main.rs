@@ -11,6 +11,7 @@ mod hold;
 mod limiter;
 mod order;
 mod pause;
+mod probes;
 mod reopen;
 mod resolve;
 mod retries;
@@ -20,7 +21,7 @@ mod simulation;
 mod stale;
 mod uncertain;
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use storyclip_actors::{
     model::{BatchStatus, ClipStatus},
@@ -29,6 +30,11 @@ use storyclip_actors::{
 
 /// Longer than anything a batch of these tests takes.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
+
+/// Straight to standard error, where it is seen although the test passes.
+fn tell(what: &str) {
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+}
 
 /// Rules without lead and granularity.
 async fn world() -> World {
