@@ -87,7 +87,9 @@ pub async fn provoke(stage: &mut Stage, operation: &Operation, code: &str) -> Op
             right.clone().send(&server).await;
             right.send(&server).await
         }
-        "TOO_MANY_ENDPOINTS" | "TOO_MANY_KEYS" | "TOO_MANY_SUBSCRIPTIONS" => too_many(&stage.server, right).await,
+        "TOO_MANY_ENDPOINTS" | "TOO_MANY_KEYS" | "TOO_MANY_SECRETS" | "TOO_MANY_SUBSCRIPTIONS" => {
+            too_many(&stage.server, right).await
+        }
         "TOO_MANY_CONNECTIONS" => crowded(right).await,
         "PUSH_NOT_CONFIGURED" => {
             right

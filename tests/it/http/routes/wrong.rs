@@ -86,6 +86,7 @@ fn changes() -> Vec<Change> {
         ("INVALID_ATTEMPT", "/attempt", word()),
         ("ATTEMPT_NOT_HELD", "/attempt", Some(json!(9))),
         ("INVALID_CLIPS", "/clips", word()),
+        ("INVALID_OVERLAP", "/overlapSeconds", word()),
     ]
 }
 
@@ -138,12 +139,13 @@ pub async fn provoke(stage: &Stage, operation: &Operation, code: &str) -> Option
         "UNSUPPORTED_CONTENT_ENCODING" => right.header("content-encoding", Some("gzip")),
         "INVALID_IDEMPOTENCY_KEY" => right.header("idempotency-key", Some("a b")),
         "IDEMPOTENCY_KEY_REUSED" => {
-            let first = right.clone().header("idempotency-key", Some("k"));
-            assert!(first.send(&stage.server).await.status().is_success());
-            let body = right.body.clone().unwrap();
-            right
-                .body([b" ".as_slice(), &body].concat())
-                .header("idempotency-key", Some("k"))
+            let right = right.header("idempotency-key", Some("k"));
+            assert!(right.clone().send(&stage.server).await.status().is_success());
+            match right.body.clone() {
+                Some(body) => right.body([b" ".as_slice(), &body].concat()),
+                // Without a body it is the path that says something else.
+                None => right.instead_of(&stage.endpoint, &stage.another_endpoint().await),
+            }
         }
         "KEY_OF_ENVIRONMENT" => {
             let list = stage.right(&Operation::named("listKeys")).send(&stage.server).await;
