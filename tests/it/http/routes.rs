@@ -104,6 +104,9 @@ async fn another_tenant_neither_sees_nor_changes_anything() {
         }
     }
     assert_eq!(stage.server.rows().await, before, "nothing was written to batches");
+    assert_eq!(stage.server.notes.created.lock().unwrap().len(), 1, "the stage's own");
+    assert!(stage.server.notes.commanded.lock().unwrap().is_empty());
+    assert!(stage.server.notes.reconciled.lock().unwrap().is_empty());
     let found = |operation: &Operation| operation.method == Method::GET && operation.not_found().is_some();
     for operation in operations().iter().filter(|operation| found(operation)) {
         let answer = stage.right(operation).send(&stage.server).await;

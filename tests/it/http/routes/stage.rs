@@ -126,6 +126,13 @@ impl Stage {
         self.server.batch(5).await
     }
 
+    /// The id of another endpoint.
+    pub async fn another_endpoint(&self) -> String {
+        let made = self.right(&Operation::named("createWebhook")).send(&self.server).await;
+        let (_, made) = read(made).await;
+        made["endpoint"]["id"].as_str().unwrap().to_owned()
+    }
+
     /// What of this tenant a request could name, and an answer to another tenant must not.
     pub fn ids(&self) -> [&str; 6] {
         [

@@ -75,7 +75,6 @@ fn changes() -> Vec<Change> {
         ("INVALID_DESCRIPTION", "/description", number()),
         ("INVALID_EVENTS", "/events", number()),
         ("INVALID_ENABLED", "/enabled", number()),
-        ("INVALID_OVERLAP", "/overlapSeconds", word()),
         ("INVALID_NAME", "/name", number()),
         ("MISSING_SCOPES", "/scopes", None),
         ("INVALID_SCOPES", "/scopes", number()),
@@ -87,6 +86,7 @@ fn changes() -> Vec<Change> {
         ("INVALID_ATTEMPT", "/attempt", word()),
         ("ATTEMPT_NOT_HELD", "/attempt", Some(json!(9))),
         ("INVALID_CLIPS", "/clips", word()),
+        ("INVALID_OVERLAP", "/overlapSeconds", word()),
     ]
 }
 
@@ -143,12 +143,8 @@ pub async fn provoke(stage: &Stage, operation: &Operation, code: &str) -> Option
             assert!(right.clone().send(&stage.server).await.status().is_success());
             match right.body.clone() {
                 Some(body) => right.body([b" ".as_slice(), &body].concat()),
-                // A request without a body is another one when it is about another endpoint.
-                None => {
-                    let create = stage.right(&Operation::named("createWebhook"));
-                    let (_, made) = read(create.send(&stage.server).await).await;
-                    named(stage, right, made["endpoint"]["id"].as_str().unwrap())
-                }
+                // Without a body it is the path that says something else.
+                None => right.instead_of(&stage.endpoint, &stage.another_endpoint().await),
             }
         }
         "KEY_OF_ENVIRONMENT" => {
