@@ -7,6 +7,7 @@ mod cancel;
 mod confirm;
 mod crash;
 mod drain;
+mod dying;
 mod hold;
 mod limiter;
 mod order;
@@ -19,6 +20,7 @@ mod retry;
 mod scheduled;
 mod simulation;
 mod stale;
+mod tally;
 mod uncertain;
 
 use std::{io::Write, time::Duration};

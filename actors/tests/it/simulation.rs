@@ -1,6 +1,6 @@
 //! Whole histories, decided by seeds: the simulation's invariants are the specification. `examples/simulate.rs` plays many
 //! more. A seed is another history as soon as anything is added, so what one found wrong is told by hand beside these, as a
-//! test with a name (in `crash`, `confirm`, `uncertain` and `accounts`).
+//! test with a name that says so (in `crash`, `confirm`, `uncertain` and `accounts`).
 
 use std::{ops::Range, thread};
 
