@@ -63,6 +63,8 @@ pub struct Config {
     pub cors_origins: String,
     /// `requests_per_minute`.
     pub requests_per_minute: u32,
+    /// `max_connections`.
+    pub max_connections: usize,
     /// `write_timeout_seconds`.
     pub write_timeout: Duration,
     /// `metricool_url`: absolute, http or https, without a slash at the end.
@@ -99,6 +101,8 @@ pub struct Config {
     pub webhook_private_addresses: bool,
     /// `smtp_url`; empty when not set.
     pub smtp_url: SecretString,
+    /// `smtp_ca_file`; empty when not set.
+    pub smtp_ca_file: String,
     /// `email_from`: the text as it was given.
     pub email_from: String,
     /// `email_recipients`: the text as it was given.
@@ -162,6 +166,7 @@ impl Config {
             tenant_accounts: read.text("tenant_accounts")?,
             cors_origins: read.text("cors_origins")?,
             requests_per_minute: read.small("requests_per_minute", 0..=1_000_000)?,
+            max_connections: read.count("max_connections", 1..=1_000_000)?,
             write_timeout: read.seconds("write_timeout_seconds", 0.1..=3_600.0)?,
             metricool_url: read.http_url("metricool_url")?,
             metricool_user_token: read.secret("metricool_user_token")?,
@@ -200,6 +205,7 @@ impl Config {
             webhook_waits: read.list_of_seconds("webhook_retry_seconds", 1..=32, day)?,
             webhook_private_addresses: read.flag("webhook_private_addresses")?,
             smtp_url: read.secret("smtp_url")?,
+            smtp_ca_file: read.text("smtp_ca_file")?,
             email_from: read.text("email_from")?,
             email_recipients: read.text("email_recipients")?,
             vapid_public_key: read.text("vapid_public_key")?,

@@ -6,6 +6,7 @@
 mod ahead;
 mod brands;
 mod control;
+mod descriptors;
 mod facts;
 mod hold;
 mod key_watch;
@@ -31,7 +32,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use crate::{
     clock::SystemClock,
     config::{Config, ListShowsPublished},
-    http::{self, AppState, BrandSource, Brands, CorsOrigins, Keys, RateLimit, TenantAccounts},
+    http::{self, AppState, BrandSource, Brands, Connections, CorsOrigins, Keys, RateLimit, TenantAccounts},
     metrics::{Calls, Measured},
     notifications::{Notifications, NotificationsError},
     providers::{
@@ -79,6 +80,9 @@ pub enum StartError {
     Client(#[from] reqwest::Error),
     #[error(transparent)]
     Notifications(#[from] NotificationsError),
+    #[cfg(feature = "otel")]
+    #[error("traces: {0}")]
+    Traces(#[from] crate::traces::TracesError),
     #[error("supervisor: {0}")]
     Supervisor(#[from] ractor::SpawnErr),
 }
@@ -99,6 +103,8 @@ pub struct Daemon {
     notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
+    #[cfg(feature = "otel")]
+    exporting: Option<crate::traces::Exporting>,
 }
 
 /// Starts everything: when it returns, due batches are being claimed and the listener is served.
@@ -140,6 +146,10 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     let provider: Arc<dyn Provider> = Arc::new(Measured::new(provider, calls.clone()));
     #[cfg(feature = "crash-points")]
     let (rows, provider) = crate::crash_points::around(rows, provider);
+    #[cfg(feature = "otel")]
+    let exporting = crate::traces::start(&store)?;
+    #[cfg(feature = "otel")]
+    let rows = exporting.iter().fold(rows, |rows, exporting| exporting.around(rows));
     let context = Arc::new(Context {
         node: NodeId::from(format!("node-{}-{:08x}", std::process::id(), rand::random::<u32>())),
         store: rows,
@@ -164,6 +174,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         metricool,
         limiter: limiter.clone(),
     });
+    let connections = Arc::new(Connections::new(descriptors::connections(config.max_connections)));
     let lifetime = Arc::new(Lifetime::new(
         supervisor.clone(),
         directory.clone(),
@@ -191,10 +202,15 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         ahead,
         ready: lifetime.clone(),
         vitals: lifetime.clone(),
+        connections: connections.clone(),
         calls,
         metricool_configured,
         notices,
     });
+    #[cfg(feature = "otel")]
+    let app = exporting
+        .iter()
+        .fold(app, |app, exporting| http::traced(app, exporting.traces.clone()));
     let watching = tokio::spawn(key_watch::keep(store.clone(), keys.clone()));
     let (close, mut closing) = watch::channel(false);
     let closing = async move {
@@ -205,7 +221,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         write: config.write_timeout,
         ..http::Patience::default()
     };
-    let server = tokio::spawn(http::serve(listener, app, patience, closing));
+    let server = tokio::spawn(http::serve(listener, app, patience, connections, closing));
     let grace = config.shutdown_grace;
     Ok(Daemon {
         address,
@@ -222,6 +238,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         notifications,
         close,
         server,
+        #[cfg(feature = "otel")]
+        exporting,
     })
 }
 
@@ -286,6 +304,10 @@ impl Daemon {
         let mut server = self.server;
         if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
+        }
+        #[cfg(feature = "otel")]
+        if let Some(exporting) = self.exporting {
+            exporting.stop().await;
         }
         let last = async {
             key_watch::note_uses(&self.store, &self.keys).await;

@@ -13,6 +13,7 @@ mod body;
 mod brands;
 mod caller;
 mod command;
+mod connections;
 mod cors;
 mod envelope;
 mod etag;
@@ -35,11 +36,15 @@ mod push;
 mod query;
 mod rate;
 mod reconcile;
+mod refusal;
 mod resolve;
 mod retry_failed;
 mod serve;
 mod status;
 mod stream;
+mod to_the_end;
+#[cfg(feature = "otel")]
+mod traced;
 mod view;
 mod webhooks;
 
@@ -64,10 +69,13 @@ use tower_http::{
     compression::{CompressionLayer, predicate::SizeAbove},
 };
 
+#[cfg(feature = "otel")]
+pub(crate) use self::traced::traced;
 pub use self::{
     accounts::TenantAccounts,
     ahead::Ahead,
     brands::{BrandSource, Brands},
+    connections::Connections,
     cors::CorsOrigins,
     keyring::Keys,
     keys::{Holder, Scope},
@@ -107,6 +115,8 @@ pub struct AppState {
     pub ready: Arc<dyn Readiness>,
     /// How the daemon is, for a scraper.
     pub vitals: Arc<dyn Vitals>,
+    /// How many connections there are.
+    pub connections: Arc<Connections>,
     /// What calls to the networks came to.
     pub calls: Arc<Calls>,
     /// Whether there is a Metricool token; without one publishing is refused.
@@ -212,6 +222,7 @@ pub fn router(state: AppState) -> Router {
             get(webhooks::show).patch(webhooks::change).delete(webhooks::delete),
         )
         .route("/api/webhooks/{id}/test", post(webhooks::test))
+        .route("/api/webhooks/{id}/rotate-secret", post(webhooks::rotate))
         .route("/api/webhooks/{id}/deliveries", get(webhooks::of_endpoint))
         .route("/api/webhooks/deliveries", get(webhooks::all))
         .route("/api/webhooks/deliveries/{id}", get(webhooks::show_delivery))

@@ -16,3 +16,5 @@ pub mod sandbox;
 pub mod store;
 pub mod stream;
 pub mod telemetry;
+#[cfg(feature = "otel")]
+mod traces;

@@ -32,11 +32,13 @@ mod place;
 mod planner;
 mod port;
 mod reads;
+mod repeats;
 mod rows;
 mod schema;
 mod snapshots;
 mod sql;
 mod tally;
+mod traces;
 mod view;
 
 use std::{
@@ -67,8 +69,8 @@ pub use health::Cause;
 pub use lists::{Listed, Page, Past, Position};
 pub use notices::{
     Attempted, Behind, Channel, DeliveriesOf, DeliveryStatus, DeliveryView, DisabledReason, Due, Ending, Endpoint,
-    EndpointChange, MOST_ENDPOINTS, MOST_SUBSCRIPTIONS, NewEndpoint, NewSubscription, News, Notice, NoticeKind, Round,
-    Subscribed, TryView,
+    EndpointChange, MOST_ENDPOINTS, MOST_OLD_SECRETS, MOST_SUBSCRIPTIONS, NewEndpoint, NewSecret, NewSubscription,
+    NewTest, News, Notice, NoticeKind, Round, Subscribed, TryView, Turned, new_delivery_id,
 };
 pub use open::{OpenError, Options};
 pub use schema::SchemaError;
@@ -95,6 +97,7 @@ struct Inner {
     reads: reads::Texts,
     lists: lists::Texts,
     api_keys: api_keys::Texts,
+    repeats: repeats::Texts,
     snapshots: snapshots::Texts,
     counts: counts::Texts,
     health: Health,
@@ -133,6 +136,7 @@ impl Store {
             reads: reads::Texts::new(dialect),
             lists: lists::Texts::new(),
             api_keys: api_keys::Texts::new(dialect),
+            repeats: repeats::Texts::new(),
             snapshots: snapshots::Texts::new(dialect),
             counts: counts::Texts::new(),
             health,

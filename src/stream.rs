@@ -20,7 +20,7 @@ use tokio::sync::watch;
 
 use self::{
     channel::Channel,
-    frame::{Frame, unnumbered},
+    frame::{Frame, News, unnumbered},
 };
 pub use self::{listeners::Listeners, opening::OpenError, subscription::Subscription};
 use crate::store::{CommitListener, Committed, StreamScope};
@@ -103,13 +103,13 @@ impl CommitListener for Hub {
     }
 
     fn committed(&self, events: &[Committed]) {
-        let now = Instant::now();
+        let now = News::Committed(Instant::now());
         for event in events {
             if let Some(channel) = self.heard_on(&StreamScope::Batch(event.batch.clone())) {
-                channel.push(Frame::new(event.batch_seq, event.kind, &event.body).committed(now));
+                channel.push(Frame::new(event.batch_seq, event.kind, &event.body, now));
             }
             if let Some(channel) = self.heard_on(&StreamScope::User(event.tenant.clone(), event.user.clone())) {
-                channel.push(Frame::new(event.user_seq, event.kind, &event.body).committed(now));
+                channel.push(Frame::new(event.user_seq, event.kind, &event.body, now));
             }
         }
     }

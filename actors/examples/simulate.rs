@@ -2,6 +2,7 @@
 //!
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seeds 100000
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seed 4711
+//!     cargo run -p storyclip-actors --release --features testing --example simulate -- --days 10
 //!
 //! Exits with 1 if anything happened that must not, naming the seeds; with `--must-break`, if the wrong thing or nothing did.
 
@@ -18,12 +19,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storyclip_actors::testing::simulation::{self, Outcome, stage::Counts};
+use storyclip_actors::testing::simulation::{self, Outcome, counts::Counts, scenario::Trouble};
 
-const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO [--threads N] [--must-break RULE]
+const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO | --days COUNT [--threads N]
+                [--must-break RULE]
 
   --seed N           plays this seed and prints its history
   --seeds FROM..TO   plays these seeds; a COUNT alone begins at 0
+  --days COUNT       plays so many days of each kind of outage
   --threads N        on so many threads; as many as there are cores if absent
   --must-break RULE  stops when a seed fails; exits with 0 if what it broke first is this invariant, with 3 if it is another
                      or if none fails";
@@ -31,9 +34,16 @@ const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO
 /// How many failing seeds are named.
 const NAMED: usize = 20;
 
+#[derive(Clone, Copy, PartialEq)]
+enum Plays {
+    Seeds,
+    OneSeed,
+    Days,
+}
+
 struct Options {
     seeds: Range<u64>,
-    one: bool,
+    plays: Plays,
     threads: usize,
     must_break: Option<String>,
 }
@@ -46,17 +56,17 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if options.one {
-        replay(options.seeds.start)
-    } else {
-        play(&options)
+    match options.plays {
+        Plays::OneSeed => replay(options.seeds.start),
+        Plays::Seeds => seeds(&options),
+        Plays::Days => days(&options),
     }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         seeds: 0..0,
-        one: false,
+        plays: Plays::Seeds,
         threads: thread::available_parallelism().map_or(1, usize::from),
         must_break: None,
     };
@@ -69,7 +79,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
         match name.as_str() {
             "--seed" => {
                 let seed = number(&value)?;
-                (options.seeds, options.one) = (seed..seed + 1, true);
+                (options.seeds, options.plays) = (seed..seed + 1, Plays::OneSeed);
             }
             "--seeds" => {
                 options.seeds = match value.split_once("..") {
@@ -77,6 +87,7 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
                     None => 0..number(&value)?,
                 }
             }
+            "--days" => (options.seeds, options.plays) = (0..number(&value)?, Plays::Days),
             "--must-break" => options.must_break = Some(value),
             "--threads" => options.threads = number(&value)?.clamp(1, 1_024) as usize,
             _ => return Err(format!("{name} is unknown")),
@@ -109,7 +120,29 @@ struct Tally {
     failures: u64,
 }
 
-fn play(options: &Options) -> ExitCode {
+fn seeds(options: &Options) -> ExitCode {
+    let begun = Instant::now();
+    let (tally, played) = play(options, simulation::simulate);
+    let code = report(&tally, played, begun.elapsed());
+    match &options.must_break {
+        Some(rule) => broke(rule, &tally),
+        None => code,
+    }
+}
+
+fn days(options: &Options) -> ExitCode {
+    let mut failures = 0;
+    for trouble in Trouble::outages() {
+        let (tally, played) = play(options, |seed| simulation::day_of_outage(seed, trouble.clone()));
+        println!("{played} days in which {trouble}: {}", tally.counts);
+        name_failing(&tally);
+        failures += tally.failures;
+    }
+    ExitCode::from(u8::from(failures > 0))
+}
+
+/// Plays all seeds on as many threads as are wanted; how many were played.
+fn play(options: &Options, one: impl Fn(u64) -> Outcome + Sync) -> (Tally, u64) {
     let begun = Instant::now();
     let next = AtomicU64::new(options.seeds.start);
     let done = AtomicU64::new(0);
@@ -124,7 +157,7 @@ fn play(options: &Options) -> ExitCode {
                     if seed >= options.seeds.end {
                         break;
                     }
-                    let outcome = simulation::simulate(seed);
+                    let outcome = one(seed);
                     if options.must_break.is_some() && !outcome.violations.is_empty() {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -136,11 +169,7 @@ fn play(options: &Options) -> ExitCode {
         scope.spawn(|| show_progress(&done, &stop, of, begun));
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let code = report(&tally, done.into_inner(), begun.elapsed());
-    match &options.must_break {
-        Some(rule) => broke(rule, &tally),
-        None => code,
-    }
+    (tally, done.into_inner())
 }
 
 /// Whether the first seed that failed broke this invariant before any other.
@@ -190,34 +219,25 @@ fn show_progress(done: &AtomicU64, stop: &AtomicBool, of: u64, begun: Instant) {
 }
 
 fn report(tally: &Tally, played: u64, took: Duration) -> ExitCode {
-    let Tally {
-        counts,
-        failing,
-        failures,
-    } = tally;
-    let crashes: u64 = counts.crashes.values().sum();
+    let (counts, failures) = (&tally.counts, tally.failures);
     println!(
         "seeds {played}, failing {failures}, {:.1} s, {:.0} seeds/s",
         took.as_secs_f64(),
         played as f64 / took.as_secs_f64()
     );
-    println!("crashes {crashes}: {}", listed(&counts.crashes));
-    println!(
-        "panics {}, pauses {}, takeovers {}",
-        counts.panics, counts.pauses, counts.takeovers
-    );
+    println!("crashes by the clip's status: {}", listed(&counts.crashes));
     println!("commands: {}", listed(&counts.commands));
-    println!("calls {}, commits {}", counts.calls, counts.commits);
-    println!(
-        "clips {}, live posts {}, duplicates {}, lost {}, held {}",
-        counts.clips, counts.live, counts.duplicates, counts.lost, counts.held
-    );
-    for (seed, violations) in failing {
+    println!("{counts}, commits {}", counts.commits);
+    name_failing(tally);
+    ExitCode::from(u8::from(failures > 0))
+}
+
+fn name_failing(tally: &Tally) {
+    for (seed, violations) in &tally.failing {
         for violation in violations.iter().take(3) {
             println!("FAILING seed {seed}: {violation}");
         }
     }
-    ExitCode::from(u8::from(*failures > 0))
 }
 
 fn listed(counts: &BTreeMap<&'static str, u64>) -> String {

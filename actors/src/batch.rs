@@ -27,9 +27,7 @@ use crate::{
     work::{Call, CallKind},
 };
 use run::{Children, Run};
-
-/// How many deaths of its children a batch's actor lives through before it gives up itself.
-const MAX_CHILD_DEATHS: u32 = 3;
+pub(crate) use sending::PREPARING_DIED;
 
 /// See the file's first paragraph.
 pub struct BatchActor;
@@ -67,6 +65,7 @@ impl Actor for BatchActor {
             BatchMessage::Drain => run.on_drain(),
             BatchMessage::Reserved(clip, reservation) => run.on_reserved(clip, reservation)?,
             BatchMessage::Prepared(clip, result) => run.on_prepared(clip, result)?,
+            BatchMessage::PreparingDied(clip) => run.on_preparing_died(clip)?,
             BatchMessage::Created(call, result) => run.on_created(call, result)?,
             BatchMessage::Listed(call, result) => run.on_listed(call, result).await?,
             BatchMessage::Withdrawn(call, result) => run.on_withdrawn(call, result)?,
@@ -85,10 +84,7 @@ impl Actor for BatchActor {
             return Ok(());
         };
         tracing::error!(batch.id = %run.batch.id, %cause, "child of a batch died");
-        run.children.deaths += 1;
-        if run.children.deaths > MAX_CHILD_DEATHS {
-            return Err(cause);
-        }
+        run.children.one_died(cause)?;
         if dead.get_id() == run.children.publisher.get_id() {
             run.children.publisher = spawn(ClipPublisher, &myself, &run.context, &run.batch).await?;
             run.forget_publisher();

@@ -9,10 +9,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef};
 
 use crate::{
     child::Child,
-    error::{ProviderError, Verdict},
+    error::ProviderError,
     limiter::{Priority, Reservation},
     messages::{BatchMessage, PublisherMessage},
-    model::{PostRef, Request, Timestamp, code},
+    model::{PostRef, Request, Timestamp},
     schedule::LEASE_MARGIN,
     work::Call,
 };
@@ -127,17 +127,11 @@ impl PreparedAnswer {
 
 impl Drop for PreparedAnswer {
     fn drop(&mut self) {
-        let result = self.result.take().unwrap_or_else(|| {
-            Err(ProviderError {
-                verdict: Verdict::Unavailable,
-                outage: false,
-                code: code::PROVIDER_UNAVAILABLE.into(),
-                message: "preparing the media was interrupted".into(),
-                http_status: None,
-                request_id: None,
-            })
-        });
+        let answer = match self.result.take() {
+            Some(result) => BatchMessage::Prepared(self.clip, result),
+            None => BatchMessage::PreparingDied(self.clip),
+        };
         // A batch that is gone needs no media.
-        let _: Result<(), _> = self.batch.cast(BatchMessage::Prepared(self.clip, result));
+        let _: Result<(), _> = self.batch.cast(answer);
     }
 }

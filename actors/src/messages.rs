@@ -47,6 +47,8 @@ pub enum BatchMessage {
     Reserved(u32, Result<Reservation, Refused>),
     /// Media is ready, or not.
     Prepared(u32, Result<Arc<str>, ProviderError>),
+    /// Making media ready panicked.
+    PreparingDied(u32),
     /// The create call ended; `None`: it was not made, because it could not leave in time.
     Created(Call, Option<Result<PostRef, ProviderError>>),
     /// A listing for an uncertain clip.

@@ -196,6 +196,15 @@ pub fn probe_backoff(failures: u32) -> Duration {
     Duration::from_secs(1 << failures.min(6)).min(Duration::from_secs(60))
 }
 
+/// How long a batch whose actor died has none. The first deaths within the window cost no time: as many as a batch at work may
+/// have, and the one that pauses it. What is not at work any more is not paused, so it is left alone for 1, 2, 4 … 60 s.
+/// `restarts` counts those before this one.
+pub fn respawn_backoff(restarts: u32, max_restarts: u32) -> Duration {
+    restarts
+        .checked_sub(max_restarts.saturating_add(1))
+        .map_or(Duration::ZERO, probe_backoff)
+}
+
 /// Longest Retry-After that is obeyed as it stands.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(3_600);
 
@@ -275,11 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn questions_and_brands_wait_longer_and_longer_up_to_a_limit() {
+    fn questions_brands_and_deaths_wait_longer_and_longer_up_to_a_limit() {
         let probes = [0, 1, 2, 3, 4, 5, 6, 7, u32::MAX].map(|failures| probe_backoff(failures).as_secs());
         assert_eq!(probes, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         let rests = [0, 1, 2, 3, 4, 5, 6, u32::MAX].map(|losses| reconnect_backoff(losses).as_secs());
         assert_eq!(rests, [60, 60, 120, 240, 480, 900, 900, 900]);
+        let left_alone = [0, 5, 6, 7, 8, 12, u32::MAX].map(|restarts| respawn_backoff(restarts, 5).as_secs());
+        assert_eq!(left_alone, [0, 0, 1, 2, 4, 60, 60]);
     }
 
     #[test]

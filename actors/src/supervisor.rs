@@ -4,9 +4,10 @@
 //! next start (or another node) claims what was running. A first start and a restart are the same.
 
 mod draining;
+mod respawning;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -37,9 +38,10 @@ pub struct Supervisor;
 pub struct SupervisorState {
     context: Arc<Context>,
     directory: Arc<Directory>,
-    batches: HashMap<ActorId, BatchId>,
-    /// Batches whose lease is this node's but whose actor is gone, because they could not be claimed anew at once.
-    orphans: Vec<BatchId>,
+    /// Whose actors live, and how often each was claimed anew when its actor began.
+    batches: HashMap<ActorId, (BatchId, u32)>,
+    /// Batches whose lease is this node's but whose actor is gone, and when they are claimed anew.
+    orphans: BTreeMap<BatchId, Timestamp>,
     /// When batches were reconciled, as far as that is fresh.
     reconciled: HashMap<BatchId, Timestamp>,
     renewed_at: Timestamp,
@@ -64,7 +66,7 @@ impl Actor for Supervisor {
             context,
             directory,
             batches: HashMap::new(),
-            orphans: Vec::new(),
+            orphans: BTreeMap::new(),
             reconciled: HashMap::new(),
             renewed_at,
             failing: false,
@@ -113,7 +115,8 @@ impl Actor for Supervisor {
                 state.left(&myself, actor.get_id(), lost).await
             }
             SupervisionEvent::ActorFailed(actor, cause) => {
-                tracing::error!(batch.id = ?state.batches.get(&actor.get_id()), %cause, "actor of a batch died");
+                let batch = state.batches.get(&actor.get_id()).map(|(batch, _)| batch);
+                tracing::error!(batch.id = ?batch, %cause, "actor of a batch died");
                 state.left(&myself, actor.get_id(), true).await
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
@@ -151,9 +154,7 @@ impl SupervisorState {
         if self.draining.is_some() {
             return Ok(());
         }
-        for batch in std::mem::take(&mut self.orphans) {
-            self.respawn(myself, batch).await?;
-        }
+        self.respawn_orphans(myself, now).await?;
         self.claim_due(myself).await
     }
 
@@ -192,25 +193,6 @@ impl SupervisorState {
         Ok(())
     }
 
-    async fn respawn(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        batch: BatchId,
-    ) -> Result<(), ActorProcessingErr> {
-        // Its successor may live here already: a lease that lapsed is taken anew by whoever comes first, also by the node
-        // that lost it. To claim it once more would only take it away from that actor.
-        if self.directory.contains(&batch) {
-            return Ok(());
-        }
-        let claimed = self
-            .claim(myself, Claim::Respawn(batch.clone()), BatchMessage::Wake)
-            .await?;
-        if claimed.is_none() {
-            self.orphans.push(batch);
-        }
-        Ok(())
-    }
-
     /// Claims, and spawns an actor for each batch taken; the first of them hears `first`, the others just begin.
     /// `None` if the store could not be used.
     async fn claim(
@@ -244,12 +226,12 @@ impl SupervisorState {
         snapshot: Snapshot,
         first: BatchMessage,
     ) -> Result<(), ActorProcessingErr> {
-        let batch = snapshot.batch.id.clone();
+        let (batch, restarts) = (snapshot.batch.id.clone(), snapshot.batch.restarts);
         tracing::debug!(batch.id = %batch, epoch = snapshot.batch.epoch, "batch claimed");
         let arguments = (self.context.clone(), Box::new(snapshot));
         let (actor, _) = Actor::spawn_linked(None, BatchActor, arguments, myself.get_cell()).await?;
         actor.cast(first)?;
-        self.batches.insert(actor.get_id(), batch.clone());
+        self.batches.insert(actor.get_id(), (batch.clone(), restarts));
         self.directory.enter(batch, actor);
         Ok(())
     }
@@ -266,6 +248,7 @@ impl SupervisorState {
             // An actor that just stopped leaves its rows to the next sweep.
             Some(actor) => drop(actor.cast(message)),
             None if self.draining.is_some() => {}
+            None if self.orphans.contains_key(&batch) => self.respawn(myself, batch, message).await?,
             None => drop(self.claim(myself, Claim::Named(batch), message).await?),
         }
         Ok(())
@@ -296,29 +279,6 @@ impl SupervisorState {
         if let Some(reply) = reply {
             // Whoever asked may be gone.
             let _: Result<(), _> = reply.send(self.directory.contains(&batch));
-        }
-        Ok(())
-    }
-
-    /// An actor is gone. One that lost its lease or died is claimed anew, if the lease is still this node's.
-    async fn left(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        actor: ActorId,
-        claim_again: bool,
-    ) -> Result<(), ActorProcessingErr> {
-        let Some(batch) = self.batches.remove(&actor) else {
-            return Ok(());
-        };
-        self.directory.leave(&batch, actor);
-        if self.draining.is_some() {
-            return self.finish_drain(myself).await;
-        }
-        if claim_again {
-            self.respawn(myself, batch).await?;
-        }
-        if self.directory.len() + 1 == self.context.rules.max_batches {
-            myself.cast(SupervisorMessage::Claim)?;
         }
         Ok(())
     }

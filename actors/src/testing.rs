@@ -214,6 +214,13 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Its actors would go on in the test's runtime: sweep after sweep in the time of whatever world comes next.
+    fn drop(&mut self) {
+        self.supervisor.kill();
+    }
+}
+
 #[allow(clippy::too_many_arguments, reason = "the parts of a world")]
 async fn start(
     store: &Arc<MemoryStore>,

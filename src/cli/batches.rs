@@ -11,14 +11,16 @@ pub(super) struct Batches {
     /// Only this user's; without it the whole tenant's, for which the key needs the scope admin.
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Print the daemon's answer as it is.
+    /// Print the daemon's answers as they are, one for each page.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Answer {
     batches: Vec<Row>,
+    next_cursor: Option<String>,
 }
 
 /// What a line tells of a batch, here and in `history`.
@@ -39,12 +41,27 @@ pub(super) struct Row {
 impl Batches {
     pub(super) async fn run(self, connection: &Connection) -> Result<Ending, CliError> {
         let client = Client::new(connection)?;
-        let query: Vec<(&str, &str)> = self.user.iter().map(|user| ("userId", user.as_str())).collect();
-        let answer = client.get("/api/metricool/batches/active", &query).await?;
-        if self.json {
-            return Output.text(&answer.text());
+        let mut batches = Vec::new();
+        let mut cursor = None;
+        loop {
+            let query = [("userId", &self.user), ("cursor", &cursor)];
+            let query: Vec<(&str, &str)> = (query.into_iter())
+                .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+                .collect();
+            let answer = client.get("/api/metricool/batches/active", &query).await?;
+            let page: Answer = client.json(&answer)?;
+            if self.json {
+                Output.text(&answer.text())?;
+            }
+            batches.extend(page.batches);
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
         }
-        let Answer { batches } = client.json(&answer)?;
+        if self.json {
+            return Ok(Ending::Done);
+        }
         if batches.is_empty() {
             eprintln!("no batch is scheduled, at work or paused");
             return Ok(Ending::Done);
@@ -93,7 +110,7 @@ mod tests {
         let answer: Answer = serde_json::from_str(
             r#"{"success":true,"count":1,"batches":[{"batchId":"batch_1","jobId":null,"userId":"u1","accountId":"5372118",
             "network":"facebook","status":"processing","total":5,"published":2,"failed":1,"cancelled":0,
-            "createdAt":"2026-01-01T00:00:00.000Z","clips":[]}]}"#,
+            "createdAt":"2026-01-01T00:00:00.000Z","clips":[]}],"nextCursor":null}"#,
         )
         .unwrap();
         let text = lines(&answer.batches);

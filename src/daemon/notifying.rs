@@ -30,7 +30,12 @@ pub(super) fn start(
         timeout: config.webhook_timeout,
         waits: config.webhook_waits.clone(),
         private_addresses: config.webhook_private_addresses,
-        email: EmailOptions::of(config.smtp_url.clone(), from, &config.email_recipients)?,
+        email: EmailOptions::of(
+            config.smtp_url.clone(),
+            &config.smtp_ca_file,
+            from,
+            &config.email_recipients,
+        )?,
         vapid,
     };
     let notices = Notices {

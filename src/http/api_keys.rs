@@ -30,6 +30,7 @@ use super::{
     page::{self, List, MOST},
     problem::Problem,
     query::Query,
+    to_the_end::to_the_end,
 };
 use crate::store::{Created, KeyView, MOST_KEYS, Page};
 
@@ -97,8 +98,7 @@ pub struct Revoked {
 
 /// Makes a key of the caller's tenant and shows it once.
 ///
-/// A task of its own, because a client that hangs up ends its handler: a key that is stored and not in force would be so
-/// until the next start.
+/// To the end, also where the client hangs up: a key that is stored and not in force would be so until the next start.
 pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     caller.need(Scope::Admin)?;
     let bytes = body::read(&headers, body).await?;
@@ -134,7 +134,7 @@ pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: B
     };
     let (shown, kept) = (answer(Some(secret.expose_secret().to_owned()))?, answer(None)?);
     let entry = repeat.as_ref().map(|repeat| repeat.entry(&kept));
-    let making = tokio::spawn(async move {
+    let making = to_the_end(async move {
         let changing = app.keys.change().await;
         let created = app.store.create_key(&row, entry.as_ref()).await?;
         if created == Created::New {
@@ -143,18 +143,11 @@ pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: B
         }
         Ok::<_, StoreError>(created)
     });
-    let created = match making
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?
-    {
+    let created = match making.await {
         Err(StoreError::Conflict(_)) => return Err(too_many()),
         other => other?,
     };
-    match (created, repeat) {
-        (Created::Replayed { body_hash, answer }, Some(repeat)) => repeat.replay(&body_hash, answer),
-        (Created::Replayed { answer, .. }, None) => Ok(idempotency::written(StatusCode::CREATED, answer)),
-        (Created::New, _) => Ok(idempotency::written(StatusCode::CREATED, shown)),
-    }
+    idempotency::answer(created, repeat, StatusCode::CREATED, shown)
 }
 
 /// The keys of the caller's tenant.
@@ -194,7 +187,7 @@ pub async fn revoke(State(app): App, caller: Caller, KeyPath(id): KeyPath) -> Re
         return Err(of_environment());
     }
     let (tenant, by, name) = (caller.tenant.clone(), caller.name.clone(), id.clone());
-    let revoking = tokio::spawn(async move {
+    let revoking = to_the_end(async move {
         let changing = app.keys.change().await;
         let at = app.clock.now();
         let revoked = app.store.revoke_key(&tenant, &name, at).await?;
@@ -206,9 +199,7 @@ pub async fn revoke(State(app): App, caller: Caller, KeyPath(id): KeyPath) -> Re
         }
         Ok::<_, StoreError>(revoked)
     });
-    let revoked = revoking
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))??;
+    let revoked = revoking.await?;
     let not_found = || Problem::new(StatusCode::NOT_FOUND, "KEY_NOT_FOUND", "key not found");
     Ok(Json(Revoked {
         success: true,

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     http::{HeaderMap, StatusCode, header},
 };
 use futures_util::StreamExt;
@@ -42,6 +42,17 @@ pub async fn read(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })?;
     kind?;
     bytes
+}
+
+/// Reads the body of a request that needs none; empty if there is none.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_if_any(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    read(headers, body).await
 }
 
 /// The object in a body.
@@ -135,4 +146,39 @@ async fn collect(body: Body) -> Result<Bytes, Problem> {
         return Err(too_long());
     }
     Ok(kept.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    /// What is told about a body that comes so.
+    async fn told(body: impl futures_util::Stream<Item = io::Result<Bytes>> + Send + 'static) -> String {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            header::HeaderValue::from_static("application/json"),
+        );
+        let refused = read(&headers, Body::from_stream(body)).await.err();
+        refused.map(|problem| problem.text("")).unwrap_or_default()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for_and_one_that_breaks_off_is_no_body() {
+        let begun = || stream::iter([Ok(Bytes::from_static(b"{"))]);
+        let waiting = told(begun().chain(stream::pending())).await;
+        assert!(
+            waiting.contains("\"status\":408") && waiting.contains("REQUEST_TIMEOUT"),
+            "{waiting}"
+        );
+        let broken = told(begun().chain(stream::iter([Err(io::ErrorKind::ConnectionReset.into())]))).await;
+        assert!(
+            broken.contains("\"status\":400") && broken.contains("INCOMPLETE_BODY"),
+            "{broken}"
+        );
+    }
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::{
-    error::StoreError,
     model::{BatchId, BatchStatus, ClipStatus, CommandKind, Timestamp, Wish},
     ports::Store as _,
 };
 use utoipa::ToSchema;
 
-use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem};
+use super::{App, AppState, batch::BatchPath, caller::Caller, keys::Scope, problem::Problem, to_the_end::to_the_end};
 use crate::store::BatchView;
 
 /// The answer to a command.
@@ -98,21 +97,18 @@ pub(super) async fn command(app: &AppState, caller: &Caller, id: &BatchId) -> Re
 /// Stores the wish and answers with the status that the batch has after it was carried out, or has now if that takes too
 /// long. It is stored also where it seems to be the case already: another wish may be waiting before it.
 ///
-/// A task of its own, because a client that hangs up ends its handler: a wish whose actor was never told would wait in its
-/// row until that actor ends.
+/// To the end, also where the client hangs up: a wish whose actor was never told would wait in its row until that actor
+/// ends.
 pub(super) async fn ask(app: &Arc<AppState>, caller: &Caller, id: &BatchId, wish: Wish) -> Result<Done, Problem> {
     let (daemon, batch, requested_by) = (app.clone(), id.clone(), caller.name.clone());
     let action = wish.kind();
-    let telling = tokio::spawn(async move {
+    let told = to_the_end(async move {
         let at = daemon.clock.now();
         let stored = daemon.store.command(&batch, &wish, &requested_by, at).await?;
         tracing::info!(batch.id = %batch, %requested_by, ?wish, "command requested");
-        Ok::<_, StoreError>((stored, daemon.control.command(&batch).await))
+        Ok((stored, daemon.control.command(&batch).await))
     });
-    let told = telling
-        .await
-        .map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    let (status, applied) = match told? {
+    let (status, applied) = match told.await? {
         (_, Some(status)) => (status, true),
         (stored, None) => {
             // An actor that had nothing else to do may be gone before it could say so; the rows tell.

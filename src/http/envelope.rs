@@ -15,9 +15,10 @@ use rand::Rng;
 use serde::Serialize;
 use tracing::Instrument;
 
-use super::{head, problem::Problem, rate::Metered};
+use super::{connections, head, problem::Problem, rate::Metered};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// On every answer.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 /// Passes the request on and finishes whatever comes back.
@@ -33,7 +34,7 @@ pub async fn around(mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let metered = Metered::default();
 
-    let mut response = match head::check(&request) {
+    let mut response = match head::check(&request).and_then(|()| connections::check(&request)) {
         Ok(()) => {
             request.extensions_mut().insert(metered.clone());
             next.run(request).instrument(span.clone()).await
@@ -118,5 +119,10 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get(REQUEST_ID).filter(sane) {
         return id.clone();
     }
-    HeaderValue::from_str(&format!("req_{}", random_base36(20))).unwrap_or(HeaderValue::from_static("req"))
+    HeaderValue::from_str(&new_request_id()).unwrap_or(HeaderValue::from_static("req"))
+}
+
+/// An id for a request whose client sent none.
+pub(super) fn new_request_id() -> String {
+    format!("req_{}", random_base36(20))
 }

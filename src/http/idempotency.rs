@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use storyclip_actors::model::Tenant;
 
 use super::{keys, problem::Problem};
-use crate::store::{IdempotencyEntry, Store};
+use crate::store::{Created, IdempotencyEntry, Store};
 
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -99,6 +99,23 @@ impl Repeat {
             .headers_mut()
             .insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(response)
+    }
+}
+
+/// The answer to a request that created, or that repeats one that did.
+///
+/// # Errors
+/// As [`Repeat::replay`].
+pub fn answer(
+    created: Created,
+    repeat: Option<Repeat>,
+    status: StatusCode,
+    fresh: String,
+) -> Result<Response, Problem> {
+    match (created, repeat) {
+        (Created::Replayed { body_hash, answer }, Some(repeat)) => repeat.replay(&body_hash, answer),
+        (Created::Replayed { answer, .. }, None) => Ok(written(status, answer)),
+        (Created::New, _) => Ok(written(status, fresh)),
     }
 }
 

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{App, AppState, Vital, caller::Caller, keys::Scope, problem::Problem};
+use super::{App, AppState, Connections, Vital, caller::Caller, keys::Scope, problem::Problem};
 use crate::{
     metrics::{Calls, Exposition},
     store::{Counts, Tally},
@@ -40,6 +40,7 @@ fn page(app: &AppState, counts: &Counts) -> String {
     network(&mut page, &app.calls);
     commits(&mut page, app.store.tally());
     vital(&mut page, app.vitals.now());
+    connections(&mut page, &app.connections);
     streams(&mut page, app.hub.listeners());
     page.into_text()
 }
@@ -141,12 +142,28 @@ fn vital(page: &mut Exposition, vital: Vital) {
     }
 }
 
+fn connections(page: &mut Exposition, connections: &Connections) {
+    page.gauge("storyclip_http_connections", "Open connections of clients.");
+    page.sample("storyclip_http_connections", &[], connections.open());
+    page.gauge("storyclip_http_connections_most", "How many there may be.");
+    page.sample("storyclip_http_connections_most", &[], connections.most());
+    page.counter(
+        "storyclip_http_connections_turned_away_total",
+        "Connections that came when there were as many as there may be.",
+    );
+    page.sample(
+        "storyclip_http_connections_turned_away_total",
+        &[],
+        connections.turned_away(),
+    );
+}
+
 fn streams(page: &mut Exposition, listeners: &Listeners) {
     page.gauge("storyclip_stream_subscribers", "Open live streams.");
     page.sample("storyclip_stream_subscribers", &[], listeners.count());
     page.histograms(
         "storyclip_stream_lag_seconds",
-        "From the commit of an event to its handing over to a subscriber's connection, of those served from memory.",
+        "From an event, of those since the subscriber came, to its handing over to the subscriber's connection.",
         [(vec![], &listeners.lag)],
     );
 }

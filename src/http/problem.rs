@@ -136,10 +136,14 @@ impl Problem {
         self
     }
 
-    /// Writes the answer. `instance` is the request's path without its query, which may hold a key.
-    pub fn render(&self, instance: &str) -> Response {
+    /// The body as text, for where there is no framework around it; `instance` as in [`Problem::render`].
+    pub fn text(&self, instance: &str) -> String {
+        serde_json::to_string(&self.body(instance)).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, instance: &'a str) -> Body<'a> {
         let content = &self.0;
-        let body = Body {
+        Body {
             r#type: "about:blank",
             title: content.status.canonical_reason().unwrap_or("Error"),
             status: content.status.as_u16(),
@@ -149,8 +153,13 @@ impl Problem {
             code: &content.code,
             errors: &content.errors,
             current_status: content.current_status,
-        };
-        let mut response = (content.status, Json(body)).into_response();
+        }
+    }
+
+    /// Writes the answer. `instance` is the request's path without its query, which may hold a key.
+    pub fn render(&self, instance: &str) -> Response {
+        let content = &self.0;
+        let mut response = (content.status, Json(self.body(instance))).into_response();
         let headers = response.headers_mut();
         headers.insert(
             header::CONTENT_TYPE,

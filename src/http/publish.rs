@@ -146,12 +146,25 @@ async fn new_batch(app: &AppState, caller: &Caller, body: &Bytes) -> Result<Read
         clips,
         events: Vec::new(),
         idempotency: None,
+        trace_parent: trace_parent(),
     };
     Ok(Ready {
         batch,
         when: request.schedule,
         warnings,
     })
+}
+
+/// The span of this request.
+#[cfg(feature = "otel")]
+fn trace_parent() -> Option<String> {
+    crate::traces::current()
+}
+
+/// Requests have no spans.
+#[cfg(not(feature = "otel"))]
+fn trace_parent() -> Option<String> {
+    None
 }
 
 async fn create(app: &AppState, caller: &Caller, ready: Ready, key: Option<Repeat>) -> Result<Response, Problem> {

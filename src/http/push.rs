@@ -10,6 +10,7 @@ use axum::{
     body::Body,
     extract::State,
     http::{HeaderMap, StatusCode},
+    response::Response,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -21,6 +22,7 @@ use super::{
     caller::Caller,
     envelope,
     fields::{Errors, Object},
+    idempotency::{self, Repeat},
     keys::Scope,
     limits,
     problem::Problem,
@@ -30,6 +32,9 @@ use crate::{
     notifications,
     store::{MOST_SUBSCRIPTIONS, NewSubscription, Subscribed},
 };
+
+/// Names the route in `idempotency_keys`.
+const ROUTE: &str = "push/subscriptions";
 
 /// Characters of a browser's key.
 pub(super) const KEY: usize = 128;
@@ -63,26 +68,30 @@ pub async fn key(State(app): App, caller: Caller) -> Result<Json<PublicKey>, Pro
 }
 
 /// `POST /api/push/subscriptions`: `{"userId": …, "subscription": {"endpoint": …, "keys": {"p256dh": …, "auth": …}}}`.
-pub async fn subscribe(
-    State(app): App,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<Subscription>), Problem> {
+pub async fn subscribe(State(app): App, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     caller.need(Scope::Read)?;
     configured(&app)?;
-    let fields = body::object(&body::read(&headers, body).await?)?;
+    let bytes = body::read(&headers, body).await?;
+    let repeat = Repeat::of(&caller.tenant, ROUTE, StatusCode::CREATED, &headers, &bytes)?;
+    if let Some(repeat) = &repeat
+        && let Some(answer) = repeat.earlier(&app.store).await?
+    {
+        return Ok(answer);
+    }
+    let fields = body::object(&bytes)?;
     let new = read(&fields, &caller.tenant, app.notices.private_addresses, app.clock.now())?;
-    match app.store.subscribe(&new).await? {
-        Subscribed::As(subscription_id) => {
-            let success = true;
-            Ok((
-                StatusCode::CREATED,
-                Json(Subscription {
-                    success,
-                    subscription_id,
-                }),
-            ))
+    let answer = |id: &str| {
+        envelope::text(&Subscription {
+            success: true,
+            subscription_id: id.to_owned(),
+        })
+    };
+    let entry = |id: &str| Some(repeat.as_ref()?.entry(&answer(id).ok()?));
+    match app.store.subscribe(&new, entry).await? {
+        Subscribed::As(id) => Ok(idempotency::written(StatusCode::CREATED, answer(&id)?)),
+        Subscribed::Before(created) => {
+            let fresh = answer(&new.id)?;
+            idempotency::answer(created, repeat, StatusCode::CREATED, fresh)
         }
         Subscribed::TooMany => {
             let error = format!("a user may have {MOST_SUBSCRIPTIONS} browsers");

@@ -2,12 +2,7 @@
 //!
 //! Durable before it is answered, like every command. The network is asked about the old posts first.
 
-use axum::{
-    Json,
-    body::{Body, HttpBody},
-    extract::State,
-    http::HeaderMap,
-};
+use axum::{Json, body::Body, extract::State, http::HeaderMap};
 use serde_json::Value;
 use storyclip_actors::model::{ClipStatus, CommandKind, Wish};
 
@@ -45,10 +40,11 @@ pub async fn retry_failed(
 /// The clips named in a body; none if there is no body, or none in it.
 async fn read_clips(headers: &HeaderMap, body: Body, batch: &BatchView) -> Result<Vec<u32>, Problem> {
     const CODE: &str = "INVALID_CLIPS";
-    if body.is_end_stream() {
+    let bytes = body::read_if_any(headers, body).await?;
+    if bytes.is_empty() {
         return Ok(Vec::new());
     }
-    let fields = body::object(&body::read(headers, body).await?)?;
+    let fields = body::object(&bytes)?;
     let Some(value) = Object::new("", &fields).value("clips") else {
         return Ok(Vec::new());
     };

@@ -1,11 +1,12 @@
 //! The listener and its connections: HTTP/1.1 that waits only so long for a request's head and keeps only so much of it.
 //!
 //! The daemon spawns [`serve`]. A client that sends its head drop by drop costs one connection for a while and is closed;
-//! one whose head is too long is answered 431 and closed; one that reads nothing of what it is sent is cut off. If the process dies, clients connect again.
+//! one whose head is too long is answered 431 and closed; one that reads nothing of what it is sent is cut off; one that
+//! comes when there are too many is told so. If the process dies, clients connect again.
 
-use std::{io, pin::pin, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -14,7 +15,11 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 
-use super::outgoing::Outgoing;
+use super::{
+    connections::{Connections, Crowded, Place},
+    outgoing::Outgoing,
+    refusal::Worded,
+};
 
 /// How long a connection is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -49,20 +54,35 @@ const BUFFER: usize = 64 * 1024;
 /// Between two tries to accept when that is impossible, as when no file descriptor is left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
+/// The same for a spare connection, of which there are few.
+const SPARE_HEAD: Duration = Duration::from_secs(5);
+
 /// Serves until `closing` is ready, then lets each request under way end and is done when the last one is.
-pub async fn serve(listener: TcpListener, app: Router, patience: Patience, closing: impl Future<Output = ()>) {
-    let connections = GracefulShutdown::new();
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    patience: Patience,
+    connections: Arc<Connections>,
+    closing: impl Future<Output = ()>,
+) {
+    let crowded = app.clone().layer(Extension(Crowded));
+    let conversations = GracefulShutdown::new();
     let mut closing = pin!(closing);
     loop {
-        let stream = tokio::select! {
+        let next = async {
+            let stream = accept(&listener).await;
+            (stream, connections.place().await)
+        };
+        let (stream, place) = tokio::select! {
             biased;
             () = &mut closing => break,
-            stream = accept(&listener) => stream,
+            next = next => next,
         };
-        tokio::spawn(converse(stream, app.clone(), patience, connections.watcher()));
+        let app = if place.spare { &crowded } else { &app };
+        tokio::spawn(converse(stream, app.clone(), patience, place, conversations.watcher()));
     }
     drop(listener);
-    connections.shutdown().await;
+    conversations.shutdown().await;
 }
 
 /// The next connection. One that broke before it was taken is passed over; where none can be taken, it waits.
@@ -84,18 +104,23 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-async fn converse(stream: TcpStream, app: Router, patience: Patience, watcher: Watcher) {
+async fn converse(stream: TcpStream, app: Router, patience: Patience, place: Place, watcher: Watcher) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection sends its small messages late");
     }
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience.head)
+        .header_read_timeout(if place.spare {
+            SPARE_HEAD.min(patience.head)
+        } else {
+            patience.head
+        })
+        .keep_alive(!place.spare)
         .max_headers(HEAD_LINES)
         .max_header_size(HEAD_BYTES)
         .max_buf_size(BUFFER)
         .serve_connection(
-            TokioIo::new(Outgoing::new(stream, patience.write)),
+            TokioIo::new(Worded::new(Outgoing::new(stream, patience.write))),
             TowerToHyperService::new(app),
         );
     if let Err(error) = watcher.watch(connection).await {

@@ -5,6 +5,7 @@
 pub(super) mod deliveries;
 pub(super) mod endpoints;
 mod request;
+pub(super) mod secrets;
 
 use std::sync::Arc;
 
@@ -18,12 +19,13 @@ use tokio::sync::Notify;
 use utoipa::ToSchema;
 
 use super::{limits, problem::Problem};
-use crate::store::{DisabledReason, Endpoint, NoticeKind};
+use crate::store::{DisabledReason, Endpoint, NewEndpoint, NoticeKind};
 
 pub use deliveries::{all, of_endpoint, replay, show as show_delivery, test};
 pub(super) use request::url as public_url;
 
-pub use endpoints::{batch_secret, change, create, delete, list, show};
+pub use endpoints::{change, create, delete, list, show};
+pub use secrets::{of_batches as batch_secret, rotate};
 
 /// What the routes about notices need of the configuration.
 #[derive(Clone, Default)]
@@ -66,6 +68,24 @@ pub struct EndpointBody {
     last_delivered_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
+}
+
+impl EndpointBody {
+    /// One that is just made.
+    fn new(new: &NewEndpoint) -> Self {
+        Self {
+            id: new.id.clone(),
+            url: new.url.clone(),
+            description: new.description.clone(),
+            events: new.events.clone(),
+            enabled: true,
+            disabled_reason: None,
+            disabled_at: None,
+            last_delivered_at: None,
+            created_at: new.at,
+            updated_at: new.at,
+        }
+    }
 }
 
 impl From<Endpoint> for EndpointBody {

@@ -268,8 +268,8 @@ impl Sender {
     async fn post(&self, due: &Due, url: &str) -> Answer {
         match webhook::post(&self.client, url, self.private_addresses) {
             Ok(request) => {
-                let (now, secret) = (self.clock.now(), due.secret.as_ref());
-                webhook::send(webhook::signed(request, &due.notice, now, &due.body, secret)).await
+                let now = self.clock.now();
+                webhook::send(webhook::signed(request, &due.notice, now, &due.body, &due.secrets)).await
             }
             Err(why) => Answer::Nothing(why),
         }

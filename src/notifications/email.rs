@@ -3,7 +3,9 @@
 //! The courier sends one mail per address and notice. A repeat after a crash has the same `Message-ID`, by which mail
 //! programs tell it.
 
-use std::{collections::BTreeMap, time::Duration};
+mod transport;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
@@ -23,6 +25,8 @@ use crate::store::{BatchView, ClipView, Due, NoticeKind, Store};
 pub struct EmailOptions {
     /// `smtps://user:password@host` or `smtp://host:port?tls=required`.
     pub url: SecretString,
+    /// Certificates (PEM) of authorities that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
     /// An address, with or without a name.
     pub from: String,
     /// The addresses that are told of each tenant's batches.
@@ -35,6 +39,8 @@ pub struct EmailOptions {
 pub enum EmailError {
     #[error("smtp_url cannot be used: {0}")]
     Url(String),
+    #[error("smtp_ca_file: {0} cannot be used: {1}")]
+    Authorities(String, String),
     #[error("email_from must be an e-mail address")]
     From,
     #[error("email_recipients: {0}")]
@@ -77,12 +83,18 @@ impl EmailOptions {
     ///
     /// # Errors
     /// When the recipients cannot be read.
-    pub fn of(url: SecretString, from: String, to: &str) -> Result<Option<Self>, EmailError> {
+    pub fn of(url: SecretString, ca_file: &str, from: String, to: &str) -> Result<Option<Self>, EmailError> {
         let recipients = recipients(to)?;
         if url.expose_secret().is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self { url, from, recipients }))
+        let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
+        Ok(Some(Self {
+            url,
+            ca_file,
+            from,
+            recipients,
+        }))
     }
 }
 
@@ -94,13 +106,8 @@ pub struct Email {
 
 impl Email {
     pub fn new(options: EmailOptions, timeout: Duration) -> Result<Self, EmailError> {
-        let _already_installed = rustls::crypto::ring::default_provider().install_default();
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::from_url(options.url.expose_secret());
-        let builder = builder.map_err(|_| {
-            EmailError::Url("it must be smtps://USER:PASSWORD@HOST or smtp://HOST:PORT?tls=required".into())
-        })?;
         Ok(Self {
-            transport: builder.timeout(Some(timeout)).build(),
+            transport: transport::connect(&options.url, options.ca_file.as_deref(), timeout)?,
             from: options.from.parse().map_err(|_| EmailError::From)?,
         })
     }
@@ -244,6 +251,7 @@ mod tests {
         let email = |url: &str, from: &str| {
             let options = EmailOptions {
                 url: SecretString::from(url),
+                ca_file: None,
                 from: from.into(),
                 recipients: BTreeMap::new(),
             };

@@ -66,22 +66,25 @@ pub fn post(client: &Client, url: &str, private_addresses: bool) -> Result<Reque
     Ok(client.post(url))
 }
 
-/// The headers and the body of a message. Without a secret it is not signed.
+/// The headers and the body of a message, signed by each of these secrets; without any it is not signed.
 pub fn signed(
     request: RequestBuilder,
     id: &str,
     at: Timestamp,
     body: &str,
-    secret: Option<&SecretString>,
+    secrets: &[SecretString],
 ) -> RequestBuilder {
     let seconds = at.as_millis() / 1_000;
     let request = request
         .header(header::CONTENT_TYPE, "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", seconds);
-    let request = match secret.and_then(|secret| signature(secret, id, seconds, body)) {
-        Some(signature) => request.header("webhook-signature", signature),
-        None => request,
+    let signatures: Vec<String> = (secrets.iter())
+        .filter_map(|secret| signature(secret, id, seconds, body))
+        .collect();
+    let request = match signatures.is_empty() {
+        false => request.header("webhook-signature", signatures.join(" ")),
+        true => request,
     };
     request.body(body.to_owned())
 }

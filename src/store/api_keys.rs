@@ -11,9 +11,9 @@ use storyclip_actors::{
 
 use super::{
     Store,
-    creates::KEY_LIFE,
     decode::Cursor,
     lists::{Listed, Page},
+    repeats,
     rows::{Rows, clean},
     sql::{Dialect, execute, text},
     view::{Created, IdempotencyEntry},
@@ -43,8 +43,6 @@ pub struct KeyView {
 
 /// The statements.
 pub struct Texts {
-    replay: SqlStr,
-    answer: SqlStr,
     insert: SqlStr,
     first: SqlStr,
     revoke: SqlStr,
@@ -62,15 +60,6 @@ impl Texts {
             ))
         };
         Self {
-            replay: text(
-                "INSERT INTO idempotency_keys (tenant, route, key, body_hash, answer, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (tenant, route, key) DO UPDATE SET \
-                 body_hash = excluded.body_hash, answer = excluded.answer, created_at = excluded.created_at \
-                 WHERE idempotency_keys.created_at <= $7 RETURNING key",
-            ),
-            answer: text(
-                "SELECT body_hash, answer FROM idempotency_keys WHERE tenant = $1 AND route = $2 AND key = $3",
-            ),
             insert: insert(
                 "(SELECT COUNT(*) FROM api_keys WHERE tenant = $3 AND revoked_at IS NULL) < $8",
                 "",
@@ -106,9 +95,7 @@ impl Store {
         let created = self.reading(async {
             let texts = &self.0.api_keys;
             let mut tx = self.writing_keys().await?;
-            if let Some(entry) = repeat
-                && let Some(replayed) = replayed(&mut tx, texts, entry, new.created_at).await?
-            {
+            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, repeat, new.created_at).await? {
                 return Ok(Some(replayed));
             }
             if !insert(&mut tx, &texts.insert, new).await? {
@@ -197,31 +184,6 @@ impl Store {
     async fn writing_keys(&self) -> sqlx::Result<Transaction<'static, Any>> {
         self.0.aside.begin_with(self.0.dialect.writing()).await
     }
-}
-
-/// The first answer, if this request was made before; else its own row is written.
-async fn replayed(
-    conn: &mut AnyConnection,
-    texts: &Texts,
-    entry: &IdempotencyEntry,
-    at: Timestamp,
-) -> sqlx::Result<Option<Created>> {
-    let name = || [entry.tenant.as_str(), &entry.route, &entry.key].map(clean);
-    let with_name = |sql: &SqlStr| {
-        let query = sqlx::query(sql.clone());
-        name().into_iter().fold(query, |query, part| query.bind(part))
-    };
-    let query = with_name(&texts.replay)
-        .bind(clean(&entry.body_hash))
-        .bind(clean(&entry.answer));
-    let query = query.bind(at.to_string()).bind((at - KEY_LIFE).to_string());
-    if query.fetch_optional(&mut *conn).await?.is_some() {
-        return Ok(None);
-    }
-    let row = with_name(&texts.answer).fetch_one(conn).await?;
-    let mut columns = Cursor::new(&row);
-    let (body_hash, answer) = (columns.text()?.to_owned(), columns.text()?.to_owned());
-    Ok(Some(Created::Replayed { body_hash, answer }))
 }
 
 async fn insert(conn: &mut AnyConnection, sql: &SqlStr, new: &KeyView) -> sqlx::Result<bool> {

@@ -58,12 +58,12 @@ impl Texts {
             ),
             batches: dialect.over(
                 "b tenant job u account network mode speed on_failure retries# hook status total# scheduled at \
-                 started n#",
+                 started n# trace",
                 "INSERT INTO publish_batches (batch_id, tenant, job_id, user_id, account_id, network, publish_mode, \
                  publish_speed, on_failure, max_retries, webhook_url, status, total_clips, scheduled_for, created_at, \
-                 updated_at, wake_at, started_at, last_event) SELECT v.b, v.tenant, v.job, v.u, v.account, v.network, \
+                 updated_at, wake_at, started_at, last_event, trace_parent) SELECT v.b, v.tenant, v.job, v.u, v.account, v.network, \
                  v.mode, v.speed, v.on_failure, v.retries, v.hook, v.status, v.total, v.scheduled, v.at, v.at, v.at, \
-                 v.started, v.n FROM v WHERE true ON CONFLICT (batch_id) DO NOTHING RETURNING batch_id",
+                 v.started, v.n, v.trace FROM v WHERE true ON CONFLICT (batch_id) DO NOTHING RETURNING batch_id",
             ),
             clips: dialect.over(
                 "b i# id url title txt planned status at",
@@ -155,6 +155,7 @@ fn push(batches: &mut Rows, clips: &mut Rows, new: &NewBatch) {
         &new.created_at,
         &new.started_at,
         &new.events.len(),
+        &new.trace_parent,
     ]);
     for (before, clip) in new.clips.iter().enumerate() {
         clips.push(&[

@@ -7,7 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sqlx::{AnyConnection, AssertSqlSafe, SqlStr};
+use futures_util::StreamExt;
+use sqlx::{AnyConnection, AssertSqlSafe, Executor, SqlStr};
 use storyclip_actors::{
     model::{Tenant, UserId},
     ports::Change,
@@ -160,8 +161,11 @@ impl Steps {
             .bind(self.attempts.outcomes.into_json())
             .bind(self.events.into_json())
             .bind(streams.into_json());
-        let Err(error) = query.execute(conn).await else {
-            return End::Done;
+        // The first that comes is the end of the one statement; the end of the stream, another waking later, says nothing.
+        let error = match conn.fetch_many(query).next().await {
+            Some(Ok(_)) => return End::Done,
+            Some(Err(error)) => error,
+            None => return End::InDoubt("the connection gave no answer".into()),
         };
         match Fault::from(error) {
             Fault::Refused(reason) => {

@@ -8,6 +8,7 @@ mod deliveries;
 mod endpoints;
 mod log;
 mod outbox;
+mod secrets;
 mod subscriptions;
 mod targets;
 mod tries;
@@ -19,6 +20,9 @@ use storyclip_actors::error::StoreError;
 use super::{Store, rows::Rows, sql, sql::Dialect};
 
 pub use endpoints::MOST_ENDPOINTS;
+pub use log::NewTest;
+pub use outbox::delivery_id as new_delivery_id;
+pub use secrets::{MOST_OLD_SECRETS, NewSecret, Turned};
 pub use subscriptions::{MOST_SUBSCRIPTIONS, Subscribed};
 pub use tries::{Attempted, Due, Ending};
 pub use view::{
@@ -29,6 +33,7 @@ pub use view::{
 /// The statements.
 pub struct Texts {
     endpoints: endpoints::Texts,
+    secrets: secrets::Texts,
     subscriptions: subscriptions::Texts,
     outbox: outbox::Texts,
     deliveries: deliveries::Texts,
@@ -39,6 +44,7 @@ impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
             endpoints: endpoints::Texts::new(dialect),
+            secrets: secrets::Texts::new(dialect),
             subscriptions: subscriptions::Texts::new(dialect),
             outbox: outbox::Texts::new(dialect),
             deliveries: deliveries::Texts::new(dialect),

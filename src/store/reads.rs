@@ -54,11 +54,11 @@ impl Texts {
                  WHERE p.tenant = $1 AND p.batch_id = $2 ORDER BY a.clip_index, a.attempt LIMIT $5",
             ),
             batch_events: text(
-                "SELECT batch_seq, batch_id, kind, body FROM batch_events WHERE batch_id = $1 AND batch_seq > $2 \
+                "SELECT batch_seq, batch_id, kind, body, created_at FROM batch_events WHERE batch_id = $1 AND batch_seq > $2 \
                  ORDER BY batch_seq LIMIT $3",
             ),
             user_events: text(
-                "SELECT user_seq, batch_id, kind, body FROM batch_events WHERE tenant = $1 AND user_id = $2 \
+                "SELECT user_seq, batch_id, kind, body, created_at FROM batch_events WHERE tenant = $1 AND user_id = $2 \
                  AND user_seq > $3 ORDER BY user_seq LIMIT $4",
             ),
             batch_head: text("SELECT last_event FROM publish_batches WHERE batch_id = $1"),
@@ -189,6 +189,7 @@ pub async fn events_after(
             batch: columns.text()?.into(),
             kind: columns.event_kind()?,
             body: Bytes::copy_from_slice(columns.text()?.as_bytes()),
+            created_at: columns.parsed()?,
         })
     };
     rows.iter().map(event).collect()

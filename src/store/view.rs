@@ -40,6 +40,8 @@ pub struct NewBatch {
     pub events: Vec<Event>,
     /// The key under which a repeat of the request finds the first answer.
     pub idempotency: Option<IdempotencyEntry>,
+    /// The span under which it is created, as a W3C traceparent, where traces are exported.
+    pub trace_parent: Option<String>,
 }
 
 impl NewBatch {
@@ -233,6 +235,8 @@ pub struct StoredEvent {
     pub kind: EventKind,
     /// The JSON object that subscribers receive.
     pub body: Bytes,
+    /// By the clock of the node that wrote it, a moment before it became durable.
+    pub created_at: Timestamp,
 }
 
 /// An event that has just become durable.

@@ -139,16 +139,18 @@ impl Drop for Channel {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use storyclip_actors::events::EventKind;
 
-    use super::*;
+    use super::{super::frame::News, *};
 
     fn channel(ring: usize) -> Channel {
         Channel::new(StreamScope::Batch("b".into()), Arc::default(), ring)
     }
 
     fn event(seq: i64) -> Frame {
-        Frame::new(seq, EventKind::Progress, b"{}")
+        Frame::new(seq, EventKind::Progress, b"{}", News::Committed(Instant::now()))
     }
 
     fn seq(next: Next) -> Option<i64> {

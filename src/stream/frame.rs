@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use storyclip_actors::events::EventKind;
+use storyclip_actors::{events::EventKind, model::Timestamp};
 
 /// Tells a client how many milliseconds to wait before it connects again.
 pub const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
@@ -29,29 +29,25 @@ pub struct Frame {
     pub kind: EventKind,
     /// `id: N`, `data: …` and an empty line.
     pub bytes: Bytes,
-    /// When it became durable, if this process was told so; `None` of one that was read from the table.
-    pub committed_at: Option<Instant>,
+    /// Since when there is something to be told.
+    pub news: News,
+}
+
+/// Since when an event is to be told.
+#[derive(Clone, Copy, Debug)]
+pub enum News {
+    /// This process was told that it became durable.
+    Committed(Instant),
+    /// It was read from the table, which knows when it came into being; by the clock of the node that wrote it.
+    Created(Timestamp),
 }
 
 impl Frame {
     /// Writes a stored event. The body is one line of JSON.
-    pub fn new(seq: i64, kind: EventKind, body: &[u8]) -> Self {
+    pub fn new(seq: i64, kind: EventKind, body: &[u8], news: News) -> Self {
         let head = format!("id: {seq}\ndata: ");
         let bytes = [head.as_bytes(), body, b"\n\n"].concat().into();
-        Self {
-            seq,
-            kind,
-            bytes,
-            committed_at: None,
-        }
-    }
-
-    /// The same, which has just become durable.
-    pub fn committed(self, at: Instant) -> Self {
-        Self {
-            committed_at: Some(at),
-            ..self
-        }
+        Self { seq, kind, bytes, news }
     }
 }
 

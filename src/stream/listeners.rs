@@ -14,8 +14,9 @@ use crate::metrics::{Histogram, SHORT};
 #[derive(Debug)]
 pub struct Listeners {
     count: AtomicU64,
-    /// Seconds from the end of a commit to the instant at which a subscriber's connection takes the event, for events that
-    /// were served from memory; a reader that is slow or behind waits for nobody but itself.
+    /// Seconds until a subscriber's connection takes an event that came into being while it listened: from the end of its
+    /// commit where that was heard here, else (another node's, or one that a slow reader finds in the table) from its
+    /// creation. A reader that is slow waits for nobody but itself.
     pub lag: Histogram,
 }
 

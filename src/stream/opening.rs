@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::{
     Hub, Subscription,
-    frame::{self, Frame},
+    frame::{self, Frame, News},
     subscription::{Ending, terminal_kind},
 };
 use crate::store::{BatchView, Page, Store, StreamScope};
@@ -47,7 +47,7 @@ impl Subscription {
         last: Option<i64>,
         now: Timestamp,
     ) -> Result<Self, OpenError> {
-        let mut subscription = Self::new(hub, store, StreamScope::Batch(id.clone()));
+        let mut subscription = Self::new(hub, store, StreamScope::Batch(id.clone()), now);
         let batch = store.batch(tenant, id).await?.ok_or(OpenError::NoSuchBatch)?;
         let end = last_terminal(store, &batch).await?;
         let given = subscription.go_on_from(last, batch.last_event);
@@ -80,7 +80,7 @@ impl Subscription {
         now: Timestamp,
     ) -> Result<Self, OpenError> {
         let scope = StreamScope::User(tenant.clone(), user.clone());
-        let mut subscription = Self::new(hub, store, scope.clone());
+        let mut subscription = Self::new(hub, store, scope.clone(), now);
         let head = store.head(&scope).await?;
         let active = store.active(tenant, Some(user), &Page::all()).await?.rows;
         if !subscription.go_on_from(last, head) {
@@ -120,7 +120,12 @@ async fn last_terminal(store: &Store, batch: &BatchView) -> Result<Option<Frame>
         let after = (upto - PAGE).max(0);
         let events = store.events_after(&scope, after, upto - after).await?;
         if let Some(event) = events.iter().rev().find(|event| event.kind == kind) {
-            return Ok(Some(Frame::new(event.seq, event.kind, &event.body)));
+            return Ok(Some(Frame::new(
+                event.seq,
+                event.kind,
+                &event.body,
+                News::Created(event.created_at),
+            )));
         }
         upto = after;
     }

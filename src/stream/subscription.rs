@@ -3,13 +3,13 @@
 //! hyper pulls the next message when there is room on the connection, so a client that never reads costs a few buffered
 //! messages and nothing more. Dropping it is all there is to an end; the client's own last number is what it goes on from.
 
-use std::{collections::VecDeque, future, sync::Arc};
+use std::{collections::VecDeque, future, sync::Arc, time};
 
 use bytes::Bytes;
 use storyclip_actors::{
     error::StoreError,
     events::EventKind,
-    model::{BatchId, BatchStatus, Tenant},
+    model::{BatchId, BatchStatus, Tenant, Timestamp},
 };
 use tokio::{
     sync::watch,
@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Hub,
     channel::{Channel, Next},
-    frame::{COMMENT, COMMENT_EVERY, FAREWELL, Frame},
+    frame::{COMMENT, COMMENT_EVERY, FAREWELL, Frame, News},
     listeners::Place,
 };
 use crate::store::{Store, StreamScope};
@@ -59,12 +59,14 @@ pub struct Subscription {
     /// The server stops, and that was sent.
     told_to_come_back: bool,
     comment_at: Instant,
+    /// When it began: what is older is history, and its age no lag.
+    began: (Timestamp, time::Instant),
     place: Place,
 }
 
 impl Subscription {
     /// Listens from now on. Everything that is to be sent and is older must be read *after* this.
-    pub(super) fn new(hub: &Hub, store: &Store, scope: StreamScope) -> Self {
+    pub(super) fn new(hub: &Hub, store: &Store, scope: StreamScope, now: Timestamp) -> Self {
         let channel = hub.listen(scope.clone());
         Self {
             store: store.clone(),
@@ -80,6 +82,7 @@ impl Subscription {
             ended_by: None,
             told_to_come_back: false,
             comment_at: Instant::now() + COMMENT_EVERY,
+            began: (now, time::Instant::now()),
             place: Place::take(&hub.listeners),
             channel,
         }
@@ -136,8 +139,8 @@ impl Subscription {
 
     fn send(&mut self, frame: Frame) -> Bytes {
         self.cursor = frame.seq;
-        if let Some(at) = frame.committed_at {
-            self.place.lag.observe_time(at.elapsed());
+        if let Some(lag) = self.lag(frame.news) {
+            self.place.lag.observe_time(lag);
         }
         self.ended_by = match frame.kind {
             EventKind::Completed | EventKind::Cancelled | EventKind::Error => Some(frame.kind),
@@ -146,13 +149,22 @@ impl Subscription {
         frame.bytes
     }
 
+    /// How long an event was on its way; `None` of one that was there before this subscriber was.
+    fn lag(&self, news: News) -> Option<time::Duration> {
+        let (began, began_at) = self.began;
+        match news {
+            News::Committed(at) => (at >= began_at).then(|| at.elapsed()),
+            News::Created(at) => (at >= began).then(|| (began + began_at.elapsed()).since(at)),
+        }
+    }
+
     /// Whether there was anything to read.
     async fn read_page(&mut self) -> Result<bool, StoreError> {
         let events = self.store.events_after(&self.scope, self.cursor, PAGE).await?;
         self.asked = (events.len() as i64) < PAGE;
         let frames = events
             .iter()
-            .map(|event| Frame::new(event.seq, event.kind, &event.body));
+            .map(|event| Frame::new(event.seq, event.kind, &event.body, News::Created(event.created_at)));
         self.page.extend(frames);
         Ok(!self.page.is_empty())
     }

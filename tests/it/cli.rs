@@ -1,5 +1,7 @@
 //! The binary as a person meets it: help, settings, clear errors, exit codes.
 
+mod answering;
+mod batches;
 mod history;
 mod manual;
 

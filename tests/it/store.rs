@@ -15,6 +15,7 @@ mod failures;
 mod ledger;
 mod notices;
 mod proxy;
+mod secrets;
 mod snapshots;
 mod sqlite_file;
 mod unreadable;
@@ -59,6 +60,7 @@ contract! {
         a_batch_s_own_url_and_browsers_are_told_without_an_endpoint, a_claim_lapses_and_a_late_outcome_of_it_is_dropped,
         a_dead_endpoint_rests_with_all_that_is_for_it, endpoints_are_the_tenants_own,
         old_notices_are_deleted_with_their_deliveries;
+    secrets: replaced_secrets_sign_until_their_time_is_over, of_secrets_replaced_at_the_same_time_none_is_lost;
     counts: counts_are_those_of_the_rows;
     snapshots: a_snapshot_is_what_was_written;
     unreadable: an_unreadable_batch_holds_up_no_other;

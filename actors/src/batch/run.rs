@@ -24,7 +24,10 @@ use crate::{
     work::{Call, CallKind, Work},
 };
 
-/// The two children and how often one of them died.
+/// How many deaths of its children a batch's actor lives through before it gives up itself.
+const MAX_CHILD_DEATHS: u32 = 3;
+
+/// The two children and how often one of them died, or the task in which one of them makes media ready.
 pub struct Children {
     pub publisher: ActorRef<PublisherMessage>,
     pub poller: ActorRef<PollerMessage>,
@@ -32,6 +35,15 @@ pub struct Children {
 }
 
 impl Children {
+    /// Counts a death; gives the cause back if it was one too many.
+    pub(super) fn one_died(&mut self, cause: ActorProcessingErr) -> Result<(), ActorProcessingErr> {
+        self.deaths += 1;
+        if self.deaths > MAX_CHILD_DEATHS {
+            return Err(cause);
+        }
+        Ok(())
+    }
+
     /// Asks the publisher. One that just died hears nothing: its death is what this actor hears next, and it plans again.
     pub(super) fn ask_publisher(&self, message: PublisherMessage) {
         let _: Result<(), _> = self.publisher.cast(message);

@@ -14,11 +14,15 @@ use crate::{
     error::{ProviderError, Refused, Verdict},
     lifecycle::ClipEvent,
     limiter::Reservation,
-    model::{BatchStatus, ClipStatus, PostRef, Trouble, code},
+    model::{BatchStatus, Clip, ClipStatus, PostRef, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite},
     schedule,
     work::Call,
 };
+
+/// The cause of death of a batch whose media could not be made ready without a panic; the panic itself is told where it
+/// happens.
+pub(crate) const PREPARING_DIED: &str = "making media ready died";
 
 impl Run {
     pub(super) fn on_reserved(&mut self, index: u32, reservation: Result<Reservation, Refused>) -> Outcome {
@@ -49,8 +53,7 @@ impl Run {
     pub(super) fn on_prepared(&mut self, index: u32, result: Result<Arc<str>, ProviderError>) -> Outcome {
         self.work.preparing.retain(|preparing| *preparing != index);
         let clip = self.clip(index)?;
-        let (attempt, done) = (clip.attempt, clip.status.is_terminal());
-        let at_work = clip.status == ClipStatus::Uploading && clip.request.is_none();
+        let (attempt, done, at_work) = (clip.attempt, clip.status.is_terminal(), waits_for_its_media(clip));
         match result {
             Ok(media) => {
                 self.work.strikes = 0;
@@ -70,6 +73,18 @@ impl Run {
                 self.call_failed(index, attempt, &error, spend)
             }
         }
+    }
+
+    /// The clip is not to blame. What was made ready ahead of need can wait until it is due; what is due is made ready anew,
+    /// and counts as the death of a child.
+    pub(super) fn on_preparing_died(&mut self, index: u32) -> Outcome {
+        self.work.preparing.retain(|preparing| *preparing != index);
+        tracing::error!(batch.id = %self.batch.id, clip.index = index, "{PREPARING_DIED}");
+        if waits_for_its_media(self.clip(index)?) {
+            return self.children.one_died(PREPARING_DIED.into());
+        }
+        self.work.ahead_failed = Some(index);
+        Ok(())
     }
 
     pub(super) fn on_created(&mut self, call: Call, result: Option<Result<PostRef, ProviderError>>) -> Outcome {
@@ -145,4 +160,9 @@ impl Run {
         };
         self.apply(index, event)
     }
+}
+
+/// Whether its media is wanted now, not ahead of need.
+fn waits_for_its_media(clip: &Clip) -> bool {
+    clip.status == ClipStatus::Uploading && clip.request.is_none()
 }

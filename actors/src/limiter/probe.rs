@@ -34,12 +34,14 @@ pub(super) async fn token(inner: Arc<Inner>) {
             Closed::TokenRefused => CREDENTIAL_CHECK,
         };
         tokio::time::sleep(pause).await;
+        inner.hold.is_over().await;
+        // A call that was under way may have heard meanwhile of something that wants another pause.
+        if lock(&inner).gates.token() != Some(reason) {
+            continue;
+        }
         let answer = match reason {
             Closed::Throttled(_) => Ok(()),
-            Closed::Away | Closed::TokenRefused => {
-                inner.hold.is_over().await;
-                inner.provider.check(None).await
-            }
+            Closed::Away | Closed::TokenRefused => inner.provider.check(None).await,
         };
         failures += 1;
         let mut state = lock(&inner);
@@ -71,10 +73,10 @@ pub(super) async fn brand(inner: Arc<Inner>, account: AccountId, first: Duration
     loop {
         tokio::time::sleep(pause).await;
         pause = CREDENTIAL_CHECK;
+        inner.hold.is_over().await;
         if !lock(&inner).gates.token_open() {
             continue;
         }
-        inner.hold.is_over().await;
         let answer = inner.provider.check(Some(&account)).await;
         if let Err(error) = &answer {
             // A throttle or an outage is everybody's, whoever asked.

@@ -113,6 +113,18 @@ impl Network {
         Ok(())
     }
 
+    fn may_panic(&self, account: &AccountId, left: impl FnOnce(&mut Script) -> &mut u32) {
+        let mut script = self.script();
+        if account.as_str() != script.panicking_account {
+            return;
+        }
+        let left = left(&mut script);
+        let panics = *left > 0;
+        *left -= u32::from(panics);
+        drop(script);
+        assert!(!panics, "scripted panic");
+    }
+
     pub(super) fn add(&self, account: &AccountId, request: &Request) -> PostRef {
         let mut script = self.script();
         let confirms = script.confirms_next.pop_front().unwrap_or(script.confirms);
@@ -163,8 +175,9 @@ impl Network {
 
 #[async_trait]
 impl Provider for Network {
-    async fn prepare(&self, _account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
+    async fn prepare(&self, account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
         self.enter("prepare")?;
+        self.may_panic(account, |script| &mut script.panicking_preparations);
         if self.script().prepare_fails {
             return Err(error(Verdict::Unavailable, true, "MEDIA"));
         }
@@ -201,13 +214,7 @@ impl Provider for Network {
         post: &PostRef,
     ) -> Result<Reading, ProviderError> {
         self.enter("status")?;
-        let panics = {
-            let mut script = self.script();
-            let panics = script.panicking_looks > 0 && account.as_str() == script.panicking_account;
-            script.panicking_looks -= u32::from(panics);
-            panics
-        };
-        assert!(!panics, "scripted panic");
+        self.may_panic(account, |script| &mut script.panicking_looks);
         let left = self.script().unreadable_looks;
         if left > 0 {
             self.script().unreadable_looks = left - 1;

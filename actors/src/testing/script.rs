@@ -30,8 +30,9 @@ pub struct Script {
     pub confirms: Option<Duration>,
     /// How long after its creation a post is not visible by its id.
     pub hidden: Duration,
-    /// The code that makes the next looks of this account panics.
+    /// The code that makes the next looks of this account panics, or that which prepares its media.
     pub panicking_looks: u32,
+    pub panicking_preparations: u32,
     pub panicking_account: &'static str,
     /// Every post gets the id of the first one.
     pub repeats_ids: bool,
@@ -65,6 +66,7 @@ impl Default for Script {
             hidden: Duration::ZERO,
             repeats_ids: false,
             panicking_looks: 0,
+            panicking_preparations: 0,
             panicking_account: "77",
             unreadable_looks: 0,
             unreadable_checks: false,

@@ -8,6 +8,7 @@
 //! one hole that no client can close; a network that publishes what it said had failed; a person who moves a post to
 //! another slot before any row knows its id.
 
+pub mod counts;
 pub mod dice;
 pub mod invariants;
 pub mod ledger;
@@ -20,7 +21,10 @@ pub mod scenario;
 pub mod stage;
 mod store;
 
-use self::{scenario::Scenario, stage::Counts};
+use self::{
+    counts::Counts,
+    scenario::{Scenario, Trouble},
+};
 
 /// What the panics say that a simulation causes.
 const SIMULATED_PANIC: &str = "simulated panic";
@@ -51,4 +55,18 @@ pub fn replay(seed: u64) -> Outcome {
 /// Plays a scenario to its end.
 pub fn play(scenario: Scenario, keeps_lines: bool) -> Outcome {
     run::play(scenario, keeps_lines)
+}
+
+/// Plays a day in which the network cannot be used and nothing else goes wrong: in the end every clip is live, and nobody
+/// was asked about any.
+pub fn day_of_outage(seed: u64, trouble: Trouble) -> Outcome {
+    let scenario = Scenario::day_of_outage(seed, trouble);
+    let clips: usize = scenario.batches.iter().map(|batch| batch.urls.len()).sum();
+    let mut outcome = play(scenario, false);
+    let Counts { live, held, .. } = outcome.counts;
+    if live != clips as u64 || held > 0 {
+        let what = format!("VIOLATED  an outage loses nothing: {live} of {clips} clips are live, {held} were held");
+        outcome.violations.push(what);
+    }
+    outcome
 }

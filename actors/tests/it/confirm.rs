@@ -114,6 +114,7 @@ async fn a_post_that_goes_live_after_its_timeout_is_published_late_and_never_sen
     assert_ledger(&world, &batch);
 }
 
+/// Found by the simulation: an edit gives a timed-out post a new id, and its late looks are answered 404.
 #[tokio::test(start_paused = true)]
 async fn a_timed_out_post_that_a_person_edited_is_found_again_and_published_late() {
     let world = world().await;
@@ -137,6 +138,7 @@ async fn a_timed_out_post_that_a_person_edited_is_found_again_and_published_late
     assert_ledger(&world, &batch);
 }
 
+/// The counterpart: the post is gone, so looking for it has to end.
 #[tokio::test(start_paused = true)]
 async fn a_timed_out_post_that_is_gone_is_looked_for_at_each_late_look_and_no_more() {
     let world = world().await;

@@ -9,10 +9,11 @@ use storyclip_actors::{
     testing::{Fault, NewBatch, World},
 };
 
-use super::{LONG, assert_ledger, statuses, world};
+use super::{LONG, assert_ledger, statuses, tally::Tally, world};
 
 #[tokio::test(start_paused = true)]
 async fn a_death_at_any_instant_leaves_one_live_post_per_clip() {
+    let (mut tally, mut crashes) = (Tally::default(), 0);
     for millis in (0..2_600).step_by(37) {
         let mut world = world().await;
         let batch = world.submit(NewBatch::of("b", 3));
@@ -27,7 +28,10 @@ async fn a_death_at_any_instant_leaves_one_live_post_per_clip() {
         assert_ledger(&world, &batch);
         let urls: Vec<String> = (1..=3).map(|n| format!("https://cdn.example/b/{n}.mp4")).collect();
         assert_eq!(world.network.live(), urls);
+        tally.count(&world, &batch);
+        crashes += 1;
     }
+    tally.tell(&format!("{crashes} crashes at as many instants of a batch"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -88,6 +92,7 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
     assert!(world.directory.is_empty());
 }
 
+/// Found by the simulation: the answer of a commit is lost, and a change without clips passes its guard twice.
 #[tokio::test(start_paused = true)]
 async fn a_change_whose_answer_is_lost_is_made_and_told_once() {
     let world = world().await;
@@ -104,6 +109,8 @@ async fn a_change_whose_answer_is_lost_is_made_and_told_once() {
     assert_ledger(&world, &batch);
 }
 
+/// Found by the simulation: a node cannot renew for longer than a lease, and claims its own batch while the actor that had it
+/// still lives. The two took the lease from each other for ever.
 #[tokio::test(start_paused = true)]
 async fn a_lapsed_lease_that_its_own_node_takes_again_is_run_by_one_actor() {
     let world = world().await;
@@ -159,6 +166,7 @@ async fn panics_in_the_poller_cost_looks_and_nothing_else() {
     assert_ledger(&world, &batch);
 }
 
+/// Found by the simulation: a child panics while its parent awaits the store. The parent died of the next message to it.
 #[tokio::test(start_paused = true)]
 async fn a_child_that_dies_while_its_parent_reads_takes_nobody_with_it() {
     let world = world().await;
@@ -172,26 +180,6 @@ async fn a_child_that_dies_while_its_parent_reads_takes_nobody_with_it() {
     assert_eq!(world.network.script().panicking_looks, 0);
     assert_eq!(world.store.read(&batch).0.restarts, 0, "only the poller came anew");
     assert_ledger(&world, &batch);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_batch_whose_actor_keeps_dying_is_paused_with_the_reason_and_harms_no_other() {
-    let world = world().await;
-    world.network.script().panicking_looks = u32::MAX;
-    let batch = world.submit(NewBatch::of("b", 2));
-    let other = world.submit(NewBatch {
-        account: "88",
-        ..NewBatch::of("other", 2)
-    });
-    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
-    world.wait_status(&other, LONG, BatchStatus::Completed).await;
-    assert_ledger(&world, &other);
-    assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "BATCH_KEEPS_FAILING");
-    assert_eq!(
-        world.network.calls("create").len(),
-        3,
-        "one of its own, two of the other"
-    );
 }
 
 #[tokio::test(start_paused = true)]

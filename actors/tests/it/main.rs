@@ -7,10 +7,12 @@ mod cancel;
 mod confirm;
 mod crash;
 mod drain;
+mod dying;
 mod hold;
 mod limiter;
 mod order;
 mod pause;
+mod probes;
 mod reopen;
 mod resolve;
 mod retries;
@@ -18,9 +20,10 @@ mod retry;
 mod scheduled;
 mod simulation;
 mod stale;
+mod tally;
 mod uncertain;
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use storyclip_actors::{
     model::{BatchStatus, ClipStatus},
@@ -29,6 +32,11 @@ use storyclip_actors::{
 
 /// Longer than anything a batch of these tests takes.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
+
+/// Straight to standard error, where it is seen although the test passes.
+fn tell(what: &str) {
+    std::io::stderr().write_all(format!("{what}\n").as_bytes()).unwrap();
+}
 
 /// Rules without lead and granularity.
 async fn world() -> World {

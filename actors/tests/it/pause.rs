@@ -196,24 +196,6 @@ async fn a_held_clip_pauses_again_at_once_under_the_policies_that_stop_for_it() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_whose_actor_kept_dying_gets_all_its_restarts_again() {
-    let world = world().await;
-    world.network.script().panicking_looks = u32::MAX;
-    let batch = world.submit(NewBatch::of("b", 2));
-    world.wait_status(&batch, LONG, BatchStatus::Paused).await;
-    assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "BATCH_KEEPS_FAILING");
-    let asked = world.network.calls("status").len();
-    tokio::time::sleep(LONG).await;
-    assert_eq!(world.network.calls("status").len(), asked, "it does not die for ever");
-    world.network.script().panicking_looks = 0;
-    assert_eq!(world.command(&batch, Wish::Resume).await, Some(BatchStatus::Processing));
-    assert_eq!(world.store.read(&batch).0.restarts, 0);
-    world.wait_status(&batch, LONG, BatchStatus::Completed).await;
-    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 2]);
-    assert_ledger(&world, &batch);
-}
-
-#[tokio::test(start_paused = true)]
 async fn an_account_that_is_refused_during_a_pause_does_not_change_its_reason() {
     let world = world().await;
     world.network.script().create_takes = Duration::from_secs(4);

@@ -12,7 +12,7 @@ use storyclip_actors::{
     testing::{Fault, NewBatch, World},
 };
 
-use super::{LONG, assert_ledger, kinds, statuses};
+use super::{LONG, assert_ledger, kinds, statuses, tally::Tally};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -115,6 +115,7 @@ async fn clips_go_live_while_no_daemon_runs_and_are_confirmed_when_one_does() {
 
 #[tokio::test(start_paused = true)]
 async fn a_death_at_any_instant_keeps_one_post_per_clip_and_their_order() {
+    let (mut tally, mut crashes) = (Tally::default(), 0);
     for millis in (0..1_500).step_by(37).chain((58_000..70_000).step_by(691)) {
         let mut world = world_of_minutes().await;
         let batch = world.submit(NewBatch {
@@ -131,7 +132,10 @@ async fn a_death_at_any_instant_keeps_one_post_per_clip_and_their_order() {
         );
         assert_ledger(&world, &batch);
         assert_eq!(live(&world), ["1", "2", "3", "4"], "killed after {millis} ms");
+        tally.count(&world, &batch);
+        crashes += 1;
     }
+    tally.tell(&format!("{crashes} crashes of scheduled batches"));
 }
 
 #[tokio::test(start_paused = true)]

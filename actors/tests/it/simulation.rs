@@ -1,28 +1,37 @@
 //! Whole histories, decided by seeds: the simulation's invariants are the specification. `examples/simulate.rs` plays many
 //! more. A seed is another history as soon as anything is added, so what one found wrong is told by hand beside these, as a
-//! test with a name (in `crash`, `confirm`, `uncertain` and `accounts`).
+//! test with a name that says so (in `crash`, `confirm`, `uncertain` and `accounts`).
 
-use std::thread;
+use std::{ops::Range, thread};
 
 use storyclip_actors::testing::simulation::{
     self, Outcome,
+    counts::Counts,
     scenario::{Scenario, Trouble},
 };
 
-fn assert_right(outcome: &Outcome) {
-    assert!(
-        outcome.violations.is_empty(),
-        "seed {}: {:#?}\nsee: cargo run -p storyclip-actors --release --features testing --example simulate -- --seed {}",
-        outcome.seed,
-        outcome.violations,
-        outcome.seed
-    );
+use super::tell;
+
+/// What they did together; none of them what must not happen.
+fn all_right(outcomes: impl IntoIterator<Item = Outcome>) -> Counts {
+    let mut counts = Counts::default();
+    for Outcome {
+        seed,
+        violations,
+        counts: its,
+        ..
+    } in outcomes
+    {
+        let see = "cargo run -p storyclip-actors --release --features testing --example simulate -- --seed";
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nsee: {see} {seed}");
+        counts.add(&its);
+    }
+    counts
 }
 
-fn play(seeds: impl IntoIterator<Item = u64>) {
-    seeds
-        .into_iter()
-        .for_each(|seed| assert_right(&simulation::simulate(seed)));
+fn play(seeds: Range<u64>) {
+    let counts = all_right(seeds.clone().map(simulation::simulate));
+    tell(&format!("simulation, seeds {seeds:?}: {counts}"));
 }
 
 #[test]
@@ -40,7 +49,7 @@ fn a_seed_plays_the_same_history_wherever_and_however_often_it_is_played() {
     let seeds = 2_000..2_012;
     let played = seeds.clone().map(|seed| simulation::replay(seed).history);
     let elsewhere = thread::spawn(|| {
-        play(77..80);
+        all_right((77..80).map(simulation::simulate));
         seeds.map(|seed| simulation::replay(seed).history).collect::<Vec<_>>()
     });
     let (here, there) = (played.collect::<Vec<_>>(), elsewhere.join().unwrap());
@@ -63,6 +72,11 @@ fn a_day_in_which_the_network_is_unavailable_loses_nothing_and_hammers_nothing()
 }
 
 #[test]
+fn a_day_in_which_the_network_answers_nothing_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::Silent);
+}
+
+#[test]
 fn a_day_in_which_the_token_is_refused_loses_nothing_and_hammers_nothing() {
     days_of(&Trouble::TokenRefused);
 }
@@ -72,37 +86,28 @@ fn a_day_in_which_a_brand_is_refused_loses_nothing_and_hammers_nothing() {
     days_of(&Trouble::BrandRefused("77".into()));
 }
 
-fn days_of(trouble: &Trouble) {
-    for seed in 1..=4 {
-        a_day_of(seed, trouble.clone());
-    }
+#[test]
+fn a_day_in_which_the_network_wants_pauses_loses_nothing_and_hammers_nothing() {
+    days_of(&Trouble::Throttled);
 }
 
-fn a_day_of(seed: u64, trouble: Trouble) {
-    let scenario = Scenario::day_of_outage(seed, trouble);
-    let (clips, spell) = (
-        scenario.batches.iter().map(|batch| batch.urls.len()).sum::<usize>() as u64,
-        scenario.spells[0].clone(),
-    );
-    let outcome = simulation::play(scenario, true);
-    assert_right(&outcome);
-    let counts = &outcome.counts;
-    assert_eq!(
-        (counts.live, counts.duplicates, counts.lost, counts.held),
-        (clips, 0, 0, 0),
-        "{spell:?}"
-    );
+/// Two of them; `examples/simulate.rs` plays more.
+fn days_of(trouble: &Trouble) {
+    let days = (1..=2).map(|seed| simulation::day_of_outage(seed, trouble.clone()));
+    let counts = all_right(days);
+    tell(&format!("2 days in which {trouble}: {counts}"));
+    assert!(counts.calls > 0 && (counts.duplicates, counts.lost, counts.held) == (0, 0, 0));
 }
 
 #[test]
 fn a_list_that_lags_behind_longer_than_absence_takes_leaves_it_to_a_person() {
-    let (mut held, mut duplicates) = (0, 0);
-    for seed in 0..40 {
-        let outcome = simulation::play(Scenario::lagging_list(seed), false);
-        assert_right(&outcome);
-        held += outcome.counts.commands.get("resolve").copied().unwrap_or_default() + outcome.counts.held;
-        duplicates += outcome.counts.duplicates;
-    }
-    assert!(held > 20, "people were asked {held} times");
-    assert_eq!(duplicates, 0);
+    let seeds = 0..40;
+    let counts = all_right(
+        seeds
+            .clone()
+            .map(|seed| simulation::play(Scenario::lagging_list(seed), false)),
+    );
+    tell(&format!("lists that lag behind, seeds {seeds:?}: {counts}"));
+    assert!(counts.held > 20, "people were asked {} times", counts.held);
+    assert_eq!(counts.duplicates, 0);
 }

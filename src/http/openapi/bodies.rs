@@ -258,6 +258,15 @@ pub fn endpoint(new: bool) -> Value {
     schema
 }
 
+/// The body that has a secret changed.
+pub fn rotation(usual: u64, longest: u64) -> Value {
+    let overlap = json!({
+        "type": "integer", "minimum": 0, "maximum": longest, "default": usual,
+        "description": "How long what signed before signs, too, in seconds; 0 ends it at once, also for earlier secrets",
+    });
+    json!({"type": "object", "properties": {"overlapSeconds": or_null(overlap)}})
+}
+
 /// The body of a browser's subscription.
 pub fn subscription(key: usize) -> Value {
     let text =

@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use crate::http::keys::Scope;
+use crate::http::{connections::OPERATING, keys::Scope};
 
 /// One method of one path.
 #[derive(Clone)]
@@ -61,10 +61,14 @@ impl Operation {
             problems: BTreeMap::new(),
             schemas: Vec::new(),
         };
-        operation
+        let operation = operation
             .fails(414, &["URI_TOO_LONG"])
             .fails(431, &["REQUEST_HEADER_FIELDS_TOO_LARGE"])
-            .fails(500, &["INTERNAL_ERROR"])
+            .fails(500, &["INTERNAL_ERROR"]);
+        if OPERATING.contains(&path) {
+            return operation;
+        }
+        operation.fails(503, &["TOO_MANY_CONNECTIONS"])
     }
 
     /// More than the summary.
@@ -81,6 +85,14 @@ impl Operation {
             .fails(403, &["INSUFFICIENT_SCOPE", "TENANT_MISMATCH"])
             .fails(429, &["RATE_LIMITED"])
             .fails(503, &["STORE_UNAVAILABLE"])
+    }
+
+    /// What is asked for is in no row.
+    pub fn without_the_database(mut self) -> Self {
+        if let Some(codes) = self.problems.get_mut(&503) {
+            codes.remove("STORE_UNAVAILABLE");
+        }
+        self
     }
 
     /// Takes the key also in the query, because a browser's `EventSource` can send no header.

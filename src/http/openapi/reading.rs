@@ -74,6 +74,7 @@ pub fn operations() -> Vec<Operation> {
         )
         .says("Asked of Metricool once a minute at most.")
         .takes(Scope::Read)
+        .without_the_database()
         .answers::<brands::BrandList>(200, "The brands")
         .fails(500, &["METRICOOL_NOT_CONFIGURED"])
         .fails(502, &["METRICOOL_UNAUTHORIZED", "METRICOOL_UNREADABLE"])

@@ -31,6 +31,20 @@ fn log(operation: Operation) -> Operation {
         .fails(400, &["INVALID_STATUS"])
 }
 
+fn new_secret(operation: Operation) -> Operation {
+    let schema = bodies::rotation(webhooks::secrets::OVERLAP, webhooks::secrets::LONGEST);
+    operation
+        .says(
+            "What signed before signs, too, until the overlap is over: `webhook-signature` then has a signature of each, \
+             and a receiver changes over when it likes.",
+        )
+        .repeatable()
+        .body(false, schema, json!({"overlapSeconds": 3_600}))
+        .answers::<webhooks::secrets::Secret>(201, "In force; `secret` is null where the answer is given again")
+        .fails(400, &["INVALID_OVERLAP"])
+        .fails(409, &["TOO_MANY_SECRETS"])
+}
+
 pub fn operations() -> Vec<Operation> {
     let example = json!({"url": "https://backend.example/hooks", "events": ["batch.completed", "clip.failed"]});
     let wrong = [
@@ -48,8 +62,9 @@ pub fn operations() -> Vec<Operation> {
             "Have events told to a URL, from now on",
         )
         .says("The secret by which messages are signed (Standard Webhooks 1.0) is in this answer and nowhere else.")
+        .repeatable()
         .body(true, bodies::endpoint(true), example.clone())
-        .answers::<webhooks::endpoints::One>(201, "The endpoint and its secret")
+        .answers::<webhooks::endpoints::Made>(201, "The endpoint; `secret` is null where the answer is given again")
         .fails(400, &wrong)
         .fails(400, &["MISSING_URL"])
         .fails(409, &["TOO_MANY_ENDPOINTS"]),
@@ -75,8 +90,14 @@ pub fn operations() -> Vec<Operation> {
             "testWebhook",
             "Send a message of the type `webhook.test`, once",
         )
+        .repeatable()
         .answers::<webhooks::deliveries::Queued>(202, "It is on its way")
         .fails(409, &["ENDPOINT_DISABLED"]),
+        new_secret(of_endpoint(
+            ("post", "/api/webhooks/{id}/rotate-secret"),
+            "rotateWebhookSecret",
+            "Make a new secret of an endpoint, and show it once",
+        )),
         log(of_endpoint(
             ("get", "/api/webhooks/{id}/deliveries"),
             "listDeliveriesOfWebhook",
@@ -107,12 +128,11 @@ pub fn operations() -> Vec<Operation> {
         .answers::<webhooks::deliveries::One>(202, "It is queued")
         .fails(404, &["ENDPOINT_NOT_FOUND"])
         .fails(409, &["DELIVERY_NOT_SETTLED", "ENDPOINT_DISABLED"]),
-        hook(
+        new_secret(hook(
             ("post", "/api/webhooks/batch-secret"),
             "makeBatchSecret",
             "Make the secret that signs messages to the `webhookUrl` of batches, and show it once",
-        )
-        .answers::<webhooks::endpoints::Secret>(201, "In force from now on"),
+        )),
     ];
     all.extend(web_push());
     all
@@ -136,6 +156,7 @@ fn web_push() -> [Operation; 3] {
             "getPushKey",
             "Tell the key for `PushManager.subscribe`",
         )
+        .without_the_database()
         .answers::<push::PublicKey>(200, "The key")
         .fails(404, &["PUSH_NOT_CONFIGURED"]),
         browser(
@@ -143,6 +164,7 @@ fn web_push() -> [Operation; 3] {
             "subscribe",
             "Have a browser told how a user's batches end",
         )
+        .repeatable()
         .body(true, bodies::subscription(push::KEY), example)
         .answers::<push::Subscription>(201, "It is told from now on")
         .fails(

@@ -2,17 +2,35 @@
 //!
 //! E-mail and Web Push are in the log, too.
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 use utoipa::ToSchema;
 
 use super::{Named, disabled, no_such_endpoint};
 use crate::{
-    http::{App, AppState, caller::Caller, envelope, keys::Scope, limits, problem::Problem, query::Query},
+    http::{
+        App, AppState,
+        caller::Caller,
+        envelope,
+        idempotency::{self, Repeat},
+        keys::Scope,
+        limits,
+        problem::Problem,
+        query::Query,
+    },
     notifications,
-    store::{Channel, DeliveriesOf, DeliveryStatus, DeliveryView, NoticeKind, TryView},
+    store::{Channel, DeliveriesOf, DeliveryStatus, DeliveryView, NewTest, NoticeKind, TryView, new_delivery_id},
 };
+
+/// Names the route of tests in `idempotency_keys`.
+const TEST: &str = "webhooks/test";
 
 /// Deliveries of a page where the client names no number.
 pub const PAGE: usize = 50;
@@ -136,25 +154,40 @@ pub async fn replay(State(app): App, caller: Caller, Named(id): Named) -> Result
 }
 
 /// `POST /api/webhooks/{id}/test`: sends a message of the type `webhook.test`, once.
-pub async fn test(State(app): App, caller: Caller, Named(id): Named) -> Result<(StatusCode, Json<Queued>), Problem> {
+pub async fn test(State(app): App, caller: Caller, Named(id): Named, headers: HeaderMap) -> Result<Response, Problem> {
     caller.need(Scope::Admin)?;
+    // A key is one request's: the same one for another endpoint is not a repeat.
+    let named = Bytes::from(id.clone());
+    let repeat = Repeat::of(&caller.tenant, TEST, StatusCode::ACCEPTED, &headers, &named)?;
+    if let Some(repeat) = &repeat
+        && let Some(answer) = repeat.earlier(&app.store).await?
+    {
+        return Ok(answer);
+    }
     let endpoint = app.store.endpoint(&caller.tenant, &id).await?;
     if endpoint.ok_or_else(no_such_endpoint)?.disabled_reason.is_some() {
         return Err(disabled());
     }
-    let (now, message_id) = (app.clock.now(), format!("msg_test_{}", envelope::random_base36(20)));
-    let body = notifications::test_message(&id, now);
-    let delivery_id = app
-        .store
-        .test_endpoint(&caller.tenant, &id, &message_id, &body, now)
-        .await?;
-    app.notices.queued.notify_one();
-    let queued = Queued {
-        success: true,
-        delivery_id,
-        message_id,
+    let (at, message_id) = (app.clock.now(), format!("msg_test_{}", envelope::random_base36(20)));
+    let delivery_id = new_delivery_id();
+    let body = notifications::test_message(&id, at);
+    let test = NewTest {
+        delivery: &delivery_id,
+        tenant: &caller.tenant,
+        endpoint: &id,
+        notice: &message_id,
+        body: &body,
+        at,
     };
-    Ok((StatusCode::ACCEPTED, Json(queued)))
+    let answer = envelope::text(&Queued {
+        success: true,
+        delivery_id: delivery_id.clone(),
+        message_id: message_id.clone(),
+    })?;
+    let entry = repeat.as_ref().map(|repeat| repeat.entry(&answer));
+    let created = app.store.test_endpoint(&test, entry.as_ref()).await?;
+    app.notices.queued.notify_one();
+    idempotency::answer(created, repeat, StatusCode::ACCEPTED, answer)
 }
 
 async fn find(app: &AppState, caller: &Caller, id: &str) -> Result<(DeliveryView, Vec<TryView>), Problem> {

@@ -1,16 +1,32 @@
-//! Creating, reading, changing and deleting endpoints, and the secret for the `webhookUrl` of batches.
+//! Creating, reading, changing and deleting endpoints.
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap, http::StatusCode};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{EndpointBody, Named, no_such_endpoint, request};
 use crate::{
-    http::{App, body, caller::Caller, envelope, keys::Scope, problem::Problem},
+    http::{
+        App, body,
+        caller::Caller,
+        envelope,
+        idempotency::{self, Repeat},
+        keys::Scope,
+        problem::Problem,
+    },
     notifications,
-    store::{MOST_ENDPOINTS, NewEndpoint, NoticeKind},
+    store::{Created, MOST_ENDPOINTS, NewEndpoint, NoticeKind},
 };
+
+/// Names the route in `idempotency_keys`.
+const ROUTE: &str = "webhooks";
 
 /// One endpoint.
 #[derive(Serialize, ToSchema)]
@@ -18,9 +34,15 @@ use crate::{
 pub struct One {
     success: bool,
     endpoint: EndpointBody,
-    /// By what its messages are signed; shown once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
+}
+
+/// An endpoint that was made.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MadeEndpoint)]
+pub struct Made {
+    success: bool,
+    endpoint: EndpointBody,
+    /// By what its messages are signed. Shown once; null when the answer is given again.
     secret: Option<String>,
 }
 
@@ -41,24 +63,18 @@ pub struct Gone {
     id: String,
 }
 
-/// A secret, shown once.
-#[derive(Serialize, ToSchema)]
-#[schema(as = BatchSecret)]
-pub struct Secret {
-    success: bool,
-    secret: String,
-}
-
-/// `POST /api/webhooks`: events from now on are told to this URL.
-pub async fn create(
-    State(app): App,
-    caller: Caller,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, Json<One>), Problem> {
+/// `POST /api/webhooks`: events from now on are told to this URL. The answer that a repeat gets has no secret: no copy of
+/// it lies among the answers, and who never got it can have another made.
+pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     caller.need(Scope::Admin)?;
-    let fields = body::object(&body::read(&headers, body).await?)?;
-    let wanted = request::read(&fields, app.notices.private_addresses, true)?;
+    let bytes = body::read(&headers, body).await?;
+    let repeat = Repeat::of(&caller.tenant, ROUTE, StatusCode::CREATED, &headers, &bytes)?;
+    if let Some(repeat) = &repeat
+        && let Some(answer) = repeat.earlier(&app.store).await?
+    {
+        return Ok(answer);
+    }
+    let wanted = request::read(&body::object(&bytes)?, app.notices.private_addresses, true)?;
     let offered = || {
         NoticeKind::ALL
             .iter()
@@ -75,18 +91,23 @@ pub async fn create(
         secret: notifications::new_secret(),
         at: app.clock.now(),
     };
-    if !app.store.create_endpoint(&new).await? {
+    let answer = |secret| {
+        envelope::text(&Made {
+            success: true,
+            endpoint: EndpointBody::new(&new),
+            secret,
+        })
+    };
+    let (shown, kept) = (answer(Some(new.secret.expose_secret().to_owned()))?, answer(None)?);
+    let entry = repeat.as_ref().map(|repeat| repeat.entry(&kept));
+    let Some(created) = app.store.create_endpoint(&new, entry.as_ref()).await? else {
         let error = format!("a tenant may have {MOST_ENDPOINTS} webhook endpoints");
         return Err(Problem::new(StatusCode::CONFLICT, "TOO_MANY_ENDPOINTS", error));
-    }
-    tracing::info!(endpoint.id = %new.id, tenant = %new.tenant, "webhook endpoint created");
-    let endpoint = app.store.endpoint(&caller.tenant, &new.id).await?;
-    let one = One {
-        success: true,
-        endpoint: endpoint.ok_or_else(no_such_endpoint)?.into(),
-        secret: Some(new.secret.expose_secret().to_owned()),
     };
-    Ok((StatusCode::CREATED, Json(one)))
+    if created == Created::New {
+        tracing::info!(endpoint.id = %new.id, tenant = %new.tenant, "webhook endpoint created");
+    }
+    idempotency::answer(created, repeat, StatusCode::CREATED, shown)
 }
 
 /// `GET /api/webhooks`.
@@ -108,7 +129,6 @@ pub async fn show(State(app): App, caller: Caller, Named(id): Named) -> Result<J
     Ok(Json(One {
         success: true,
         endpoint: endpoint.ok_or_else(no_such_endpoint)?.into(),
-        secret: None,
     }))
 }
 
@@ -132,7 +152,6 @@ pub async fn change(
     Ok(Json(One {
         success: true,
         endpoint: endpoint.into(),
-        secret: None,
     }))
 }
 
@@ -144,20 +163,4 @@ pub async fn delete(State(app): App, caller: Caller, Named(id): Named) -> Result
     }
     tracing::info!(endpoint.id = %id, tenant = %caller.tenant, "webhook endpoint deleted");
     Ok(Json(Gone { success: true, id }))
-}
-
-/// `POST /api/webhooks/batch-secret`: makes the secret by which messages to the `webhookUrl` of this tenant's batches are
-/// signed from now on, and shows it once.
-pub async fn batch_secret(State(app): App, caller: Caller) -> Result<(StatusCode, Json<Secret>), Problem> {
-    caller.need(Scope::Admin)?;
-    let secret = notifications::new_secret();
-    app.store
-        .set_batch_secret(&caller.tenant, &secret, app.clock.now())
-        .await?;
-    tracing::info!(tenant = %caller.tenant, "new secret for the webhooks of batches");
-    let secret = Secret {
-        success: true,
-        secret: secret.expose_secret().to_owned(),
-    };
-    Ok((StatusCode::CREATED, Json(secret)))
 }

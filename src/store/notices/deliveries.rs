@@ -5,6 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use secrecy::SecretString;
 use sqlx::SqlStr;
 use storyclip_actors::{error::StoreError, model::Timestamp};
 
@@ -27,6 +28,7 @@ pub struct Texts {
     waiting: SqlStr,
     claim: SqlStr,
     claimed: SqlStr,
+    old_secrets: SqlStr,
     free: SqlStr,
     settle: SqlStr,
     log: SqlStr,
@@ -61,6 +63,12 @@ impl Texts {
                  LEFT JOIN webhook_batch_secrets b ON d.channel = 'batch' AND b.tenant = d.tenant \
                  LEFT JOIN push_subscriptions s ON d.channel = 'push' AND s.subscription_id = d.target \
                  WHERE d.delivery_id = v.id",
+            ),
+            old_secrets: dialect.over(
+                "id now",
+                "SELECT d.delivery_id, o.secret FROM v CROSS JOIN notice_deliveries d JOIN webhook_old_secrets o \
+                 ON o.tenant = d.tenant AND o.endpoint_id = CASE WHEN d.channel = 'webhook' THEN d.target ELSE '' END \
+                 WHERE d.delivery_id = v.id AND d.channel IN ('webhook', 'batch') AND o.until > v.now ORDER BY o.until DESC",
             ),
             free: text("UPDATE notice_deliveries SET claim = NULL, claimed_until = NULL WHERE claimed_until IS NOT NULL"),
             settle: dialect.over(
@@ -127,13 +135,22 @@ impl Store {
                 .bind(now.to_string())
                 .bind(claim.clone());
             let query = query.bind(until.to_string()).bind(but).bind(most as i64);
-            let mut rows = Rows::default();
+            let (mut rows, mut dated) = (Rows::default(), Rows::default());
             for row in query.fetch_all(&mut *tx).await? {
-                rows.push(&[&Cursor::new(&row).text()?]);
+                let id = Cursor::new(&row).text()?.to_owned();
+                rows.push(&[&id]);
+                dated.push(&[&id, &now]);
             }
             let mut claimed = Vec::new();
             for row in returning(&mut tx, &texts.claimed, rows).await? {
                 claimed.push(tries::due(&mut Cursor::new(&row), &claim)?);
+            }
+            for row in returning(&mut tx, &texts.old_secrets, dated).await? {
+                let mut columns = Cursor::new(&row);
+                let (id, secret) = (columns.text()?, columns.text()?);
+                if let Some(due) = claimed.iter_mut().find(|due| due.id == id) {
+                    due.secrets.push(SecretString::from(secret.to_owned()));
+                }
             }
             tx.commit().await?;
             Ok(claimed)
@@ -187,11 +204,14 @@ impl Store {
         .await
     }
 
-    /// Deletes what is older than thirty days, a part at a time; whether there may be more.
+    /// Deletes what is older than thirty days, a part at a time, and secrets whose time is over; whether there may be more.
     pub async fn sweep_notices(&self, now: Timestamp) -> Result<bool, StoreError> {
         let before = (now - KEPT).to_string();
         self.reading(async {
             let mut tx = self.aside().await?;
+            let mut today = Rows::default();
+            today.push(&[&now]);
+            execute(&mut tx, &self.0.notices.secrets.expired, today).await?;
             let mut deleted = 0;
             for statement in &self.0.notices.deliveries.sweep {
                 let done = sqlx::query(statement.clone())

@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use sqlx::{SqlStr, any::AnyRow};
 use storyclip_actors::{
     error::StoreError,
@@ -16,8 +16,10 @@ use super::{
         Store,
         decode::Cursor,
         reads::fetch,
+        repeats,
         rows::Rows,
-        sql::{Dialect, returning, text},
+        sql::{Dialect, execute, returning, text},
+        view::{Created, IdempotencyEntry},
     },
     view::{Endpoint, EndpointChange, NewEndpoint, NoticeKind},
 };
@@ -36,7 +38,7 @@ pub struct Texts {
     change: SqlStr,
     delete: SqlStr,
     orphan: SqlStr,
-    batch_secret: SqlStr,
+    orphan_secrets: SqlStr,
     pub rest: SqlStr,
     pub go_on: SqlStr,
 }
@@ -86,11 +88,9 @@ impl Texts {
                  settled_at = v.at FROM v WHERE notice_deliveries.channel = 'webhook' \
                  AND notice_deliveries.target = v.id AND notice_deliveries.status IN ('pending', 'paused')",
             ),
-            batch_secret: dialect.over(
-                "owner new_secret at",
-                "INSERT INTO webhook_batch_secrets (tenant, secret, created_at) SELECT v.owner, v.new_secret, v.at FROM v \
-                 WHERE true ON CONFLICT (tenant) DO UPDATE SET secret = excluded.secret, created_at = excluded.created_at \
-                 RETURNING tenant",
+            orphan_secrets: dialect.over(
+                "id owner",
+                "DELETE FROM webhook_old_secrets WHERE (endpoint_id, tenant) IN (SELECT v.id, v.owner FROM v)",
             ),
             rest: dialect.over(
                 "id at",
@@ -109,8 +109,13 @@ impl Texts {
 }
 
 impl Store {
-    /// Creates an endpoint; false when the tenant has as many as it may have.
-    pub async fn create_endpoint(&self, new: &NewEndpoint) -> Result<bool, StoreError> {
+    /// Creates an endpoint, with the idempotency key of the request that asks for it; `None` when the tenant has as many as it
+    /// may have.
+    pub async fn create_endpoint(
+        &self,
+        new: &NewEndpoint,
+        repeat: Option<&IdempotencyEntry>,
+    ) -> Result<Option<Created>, StoreError> {
         let mut rows = Rows::default();
         rows.push(&[
             &new.id,
@@ -121,8 +126,21 @@ impl Store {
             &new.secret.expose_secret(),
             &new.at,
         ]);
-        let created = self.alone(&self.0.notices.endpoints.create, rows).await?;
-        Ok(!created.is_empty())
+        self.reading(async {
+            let mut tx = self.aside().await?;
+            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, repeat, new.at).await? {
+                return Ok(Some(replayed));
+            }
+            if returning(&mut tx, &self.0.notices.endpoints.create, rows)
+                .await?
+                .is_empty()
+            {
+                return Ok(None);
+            }
+            tx.commit().await?;
+            Ok(Some(Created::New))
+        })
+        .await
     }
 
     /// The tenant's endpoints, oldest first.
@@ -184,8 +202,9 @@ impl Store {
 
     /// Deletes an endpoint and gives up what was to be sent to it; whether there was one.
     pub async fn delete_endpoint(&self, tenant: &Tenant, id: &str, at: Timestamp) -> Result<bool, StoreError> {
-        let (mut named, mut orphans) = (Rows::default(), Rows::default());
+        let (mut named, mut secrets, mut orphans) = (Rows::default(), Rows::default(), Rows::default());
         named.push(&[&id, tenant]);
+        secrets.push(&[&id, tenant]);
         orphans.push(&[&id, &at]);
         self.reading(async {
             let mut tx = self.aside().await?;
@@ -193,23 +212,12 @@ impl Store {
             if deleted.is_empty() {
                 return Ok(false);
             }
-            super::sql::execute(&mut tx, &self.0.notices.endpoints.orphan, orphans).await?;
+            execute(&mut tx, &self.0.notices.endpoints.orphan, orphans).await?;
+            execute(&mut tx, &self.0.notices.endpoints.orphan_secrets, secrets).await?;
             tx.commit().await?;
             Ok(true)
         })
         .await
-    }
-
-    /// Sets by what messages to the `webhookUrl` of this tenant's batches are signed.
-    pub async fn set_batch_secret(
-        &self,
-        tenant: &Tenant,
-        secret: &SecretString,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut rows = Rows::default();
-        rows.push(&[tenant, &secret.expose_secret(), &at]);
-        self.alone(&self.0.notices.endpoints.batch_secret, rows).await.map(drop)
     }
 }
 

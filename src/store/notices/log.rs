@@ -13,10 +13,11 @@ use super::{
         Store,
         decode::Cursor,
         reads::fetch,
+        repeats,
         rows::{Rows, clean},
         sql::{Dialect, execute, returning, text},
+        view::{Created, IdempotencyEntry},
     },
-    outbox::delivery_id,
     view::{Channel, DeliveriesOf, DeliveryStatus, DeliveryView, NoticeKind, TryView},
 };
 
@@ -24,6 +25,17 @@ const COLUMNS: &str = "d.delivery_id, d.notice_id, n.kind, n.batch_id, d.channel
                        d.http_status, d.error, d.settled_at, d.created_at";
 
 const FROM: &str = "FROM notice_deliveries d JOIN notices n ON n.notice_id = d.notice_id";
+
+/// A test message for an endpoint.
+#[allow(missing_docs, reason = "the fields are columns of notices and notice_deliveries")]
+pub struct NewTest<'a> {
+    pub delivery: &'a str,
+    pub tenant: &'a Tenant,
+    pub endpoint: &'a str,
+    pub notice: &'a str,
+    pub body: &'a str,
+    pub at: Timestamp,
+}
 
 /// The statements.
 pub struct Texts {
@@ -128,27 +140,34 @@ impl Store {
         Ok(!replayed.is_empty())
     }
 
-    /// Queues a test message for an endpoint and gives the delivery's id.
+    /// Queues a test message for an endpoint, with the idempotency key of the request that asks for it.
     pub async fn test_endpoint(
         &self,
-        tenant: &Tenant,
-        endpoint: &str,
-        notice: &str,
-        body: &str,
-        now: Timestamp,
-    ) -> Result<String, StoreError> {
-        let id = delivery_id();
+        test: &NewTest<'_>,
+        repeat: Option<&IdempotencyEntry>,
+    ) -> Result<Created, StoreError> {
+        let NewTest {
+            delivery,
+            tenant,
+            endpoint,
+            notice,
+            body,
+            at,
+        } = test;
         let (mut notices, mut deliveries) = (Rows::default(), Rows::default());
-        notices.push(&[&notice, tenant, &NoticeKind::Test.as_str(), &body, &now]);
-        deliveries.push(&[&id, tenant, &notice, &endpoint, &now]);
+        notices.push(&[notice, *tenant, &NoticeKind::Test.as_str(), body, at]);
+        deliveries.push(&[delivery, *tenant, notice, endpoint, at]);
         self.reading(async {
             let mut tx = self.aside().await?;
+            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, repeat, *at).await? {
+                return Ok(replayed);
+            }
             execute(&mut tx, &self.0.notices.log.notice, notices).await?;
             returning(&mut tx, &self.0.notices.log.delivery, deliveries).await?;
-            tx.commit().await
+            tx.commit().await?;
+            Ok(Created::New)
         })
-        .await?;
-        Ok(id)
+        .await
     }
 }
 

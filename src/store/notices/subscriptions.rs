@@ -10,8 +10,10 @@ use super::{
     super::{
         Store,
         decode::Cursor,
+        repeats,
         rows::Rows,
         sql::{Dialect, returning},
+        view::{Created, IdempotencyEntry},
     },
     view::NewSubscription,
 };
@@ -24,6 +26,8 @@ pub const MOST_SUBSCRIPTIONS: usize = 20;
 pub enum Subscribed {
     /// It is kept under this id.
     As(String),
+    /// The first of these requests was answered so.
+    Before(Created),
     /// The user has as many as it may have.
     TooMany,
 }
@@ -57,8 +61,13 @@ impl Texts {
 }
 
 impl Store {
-    /// Keeps a subscription, or the new keys of one that is there.
-    pub async fn subscribe(&self, new: &NewSubscription) -> Result<Subscribed, StoreError> {
+    /// Keeps a subscription, or the new keys of one that is there; with the idempotency key of the request, which is made of
+    /// the subscription's id.
+    pub async fn subscribe(
+        &self,
+        new: &NewSubscription,
+        repeat: impl Fn(&str) -> Option<IdempotencyEntry> + Send + Sync,
+    ) -> Result<Subscribed, StoreError> {
         let mut rows = Rows::default();
         rows.push(&[
             &new.id,
@@ -76,6 +85,10 @@ impl Store {
                 return Ok(Subscribed::TooMany);
             };
             let id = Cursor::new(row).text()?.to_owned();
+            let entry = repeat(&id);
+            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, entry.as_ref(), new.at).await? {
+                return Ok(Subscribed::Before(replayed));
+            }
             tx.commit().await?;
             Ok(Subscribed::As(id))
         })

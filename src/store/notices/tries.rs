@@ -38,8 +38,8 @@ pub struct Due {
     pub body: String,
     /// Where to, for a webhook or a browser; `None` if that is gone.
     pub url: Option<String>,
-    /// By what to sign a webhook.
-    pub secret: Option<SecretString>,
+    /// By what to sign a webhook: the secret in force, then those that were until lately.
+    pub secrets: Vec<SecretString>,
     /// A browser's keys: p256dh and auth.
     pub keys: Option<(String, String)>,
     /// Whether its endpoint was disabled meanwhile.
@@ -93,7 +93,7 @@ pub fn due(columns: &mut Cursor<'_>, claim: &str) -> sqlx::Result<Due> {
         batch: columns.maybe()?.map(BatchId::from),
         body: columns.text()?.to_owned(),
         url: columns.maybe_owned()?,
-        secret: columns.maybe_owned()?.map(SecretString::from),
+        secrets: columns.maybe_owned()?.map(SecretString::from).into_iter().collect(),
         keys: columns.maybe_owned()?.zip(columns.maybe_owned()?),
         disabled: columns.int()? == 1,
     })

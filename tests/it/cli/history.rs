@@ -1,41 +1,15 @@
 //! `storyclip history` against a stand-in that answers what the contract says and keeps what it was asked.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    thread::JoinHandle,
-};
-
-use super::{err, out, storyclip};
+use super::{answering::answering, err, out, storyclip};
 
 const PAGE: &str = r#"{"success":true,"count":1,"batches":[{"batchId":"batch_9","jobId":null,"userId":"u1","accountId":"7",
 "network":"facebook","status":"failed","publishMode":"now","total":5,"published":2,"failed":1,"cancelled":0,"pending":2,
 "createdAt":"2026-01-01T00:00:00.000Z","startedAt":"2026-01-01T00:00:01.000Z","completedAt":"2026-01-01T00:01:11.000Z",
 "durations":{"queuedMs":1000,"runningMs":70000,"totalMs":71000},"error":null}],"nextCursor":"eyJh"}"#;
 
-/// Answers one request with this body; gives its address and, later, the first line of the request.
-fn answering(body: &'static str) -> (String, JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked = std::thread::spawn(move || {
-        let (mut socket, _) = listener.accept().unwrap();
-        let mut lines = BufReader::new(socket.try_clone().unwrap()).lines().map(Result::unwrap);
-        let first = lines.next().unwrap();
-        assert!(lines.any(|line| line.is_empty()), "the head ends");
-        let length = body.len();
-        write!(
-            socket,
-            "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
-        )
-        .unwrap();
-        first
-    });
-    (url, asked)
-}
-
 #[test]
 fn what_is_asked_for_is_passed_on_and_a_next_page_is_named() {
-    let (url, asked) = answering(PAGE);
+    let (url, asked) = answering(&[PAGE]);
     let arguments = [
         "history",
         "--user",
@@ -53,8 +27,10 @@ fn what_is_asked_for_is_passed_on_and_a_next_page_is_named() {
     assert!(output.status.success(), "{}", err(&output));
     assert_eq!(
         asked.join().unwrap(),
-        "GET /api/metricool/history?userId=u+1&status=failed&from=2026-01-01T00%3A00%3A00Z\
-         &to=2026-02-01T00%3A00%3A00%2B01%3A00&limit=7&cursor=a%3Db HTTP/1.1"
+        [
+            "GET /api/metricool/history?userId=u+1&status=failed&from=2026-01-01T00%3A00%3A00Z\
+          &to=2026-02-01T00%3A00%3A00%2B01%3A00&limit=7&cursor=a%3Db HTTP/1.1"
+        ]
     );
     let text = out(&output);
     let line = text.lines().last().unwrap();
@@ -64,12 +40,12 @@ fn what_is_asked_for_is_passed_on_and_a_next_page_is_named() {
 
 #[test]
 fn json_is_the_answer_as_it_came() {
-    let (url, asked) = answering(PAGE);
+    let (url, asked) = answering(&[PAGE]);
     let output = storyclip(&["history", "--json"])
         .env("STORYCLIP_URL", url)
         .output()
         .unwrap();
-    assert_eq!(asked.join().unwrap(), "GET /api/metricool/history?limit=50 HTTP/1.1");
+    assert_eq!(asked.join().unwrap(), ["GET /api/metricool/history?limit=50 HTTP/1.1"]);
     assert_eq!(out(&output), format!("{PAGE}\n"));
     assert_eq!(err(&output), "", "a program finds the cursor in the answer");
 }

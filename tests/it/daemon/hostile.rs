@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use super::stage::{ACCOUNT, Api, Stage, clips, stories};
 
@@ -18,19 +21,46 @@ const COST: u64 = 128 * 1_024;
 /// Connections that only wait.
 const LINGERING: usize = 500;
 
-/// Bodies of nearly 1 MiB that would become large trees.
-fn bodies() -> [String; 3] {
-    let keys: Vec<String> = (0..70_000).map(|n| format!("\"{n:06}\":0")).collect();
+/// Bodies of nearly 1 MiB that would become large trees, or are no text.
+fn bodies() -> [Vec<u8>; 4] {
+    let keys: Vec<String> = (0..100_000).map(|n| format!("\"{n:x}\":0")).collect();
+    let bodies = [
+        "[".repeat(1_000_000).into_bytes(),
+        format!("{{{}}}", keys.join(",")).into_bytes(),
+        format!("{{\"posts\":[{}]}}", vec!["{}"; 300_000].join(",")).into_bytes(),
+        vec![0xff; 1_000_000],
+    ];
+    assert!(
+        bodies.iter().all(|body| body.len() <= 1_048_576),
+        "none is merely too long"
+    );
+    bodies
+}
+
+/// Heads of 1 MiB, in one line and in many.
+fn heads() -> [String; 2] {
+    let begin = "GET /healthz HTTP/1.1\r\nhost: a\r\n";
     [
-        "[".repeat(1_000_000),
-        format!("{{{}}}", keys.join(",")),
-        format!("{{\"posts\":[{}]}}", vec!["{}"; 300_000].join(",")),
+        format!("{begin}x-a: {}\r\n\r\n", "a".repeat(1_048_576)),
+        format!("{begin}{}\r\n", "x-a: a\r\n".repeat(131_072)),
     ]
 }
 
+/// A head is answered 4xx, or the connection is closed while it is still being sent.
+async fn refuses_head(address: &str, head: &str) {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _: Result<(), _> = stream.write_all(head.as_bytes()).await;
+    let mut told = Vec::new();
+    let _: Result<usize, _> = stream.read_to_end(&mut told).await;
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{told}");
+}
+
 async fn attack(api: &Api, rounds: usize) {
-    let bodies = bodies();
+    let (bodies, heads) = (bodies(), heads());
+    let address = api.url.strip_prefix("http://").unwrap();
     for round in 0..rounds {
+        join_all((0..CLIENTS).map(|client| refuses_head(address, &heads[client % heads.len()]))).await;
         let sends = (0..CLIENTS).map(|client| {
             let body = bodies[(round + client) % bodies.len()].clone();
             let request = api.request(Method::POST, "/api/metricool/publish/stories");
@@ -69,7 +99,7 @@ async fn hostile_bodies_and_heads_leave_the_memory_flat() {
         lingering.len()
     );
     println!(
-        "most resident memory: {before} KiB at rest, {once} after {} hostile bodies, {often} after {}",
+        "most resident memory: {before} KiB at rest, {once} after {} hostile bodies and as many heads, {often} after {}",
         4 * CLIENTS,
         16 * CLIENTS
     );

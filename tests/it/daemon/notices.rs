@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::{
     database::Database,
+    mail_server::MailServer,
     process::PATIENCE,
-    receiver::{Call, MailServer, Receiver, Say},
+    receiver::{Call, Receiver, Say},
     stage::{ACCOUNT, Api, KEY, Stage, clips, instant, stories},
 };
 

@@ -195,6 +195,11 @@ async fn a_batch_whose_poller_always_panics_is_paused_with_the_reason_and_the_ot
     keeps_failing("poller").await;
 }
 
+#[tokio::test]
+async fn a_batch_whose_media_always_panics_is_paused_with_the_reason_and_the_others_go_on() {
+    keeps_failing("media").await;
+}
+
 /// The process ends by itself with 1, and the next one goes on.
 async fn ends_and_goes_on(crash: &str) {
     let mut stage = stage(crash).await;

@@ -19,9 +19,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub fn storyclip(command: &str) -> Command {
     let mut process = Command::new(env!("CARGO_BIN_EXE_storyclip"));
     for (name, _) in std::env::vars_os() {
-        let ours = name
-            .to_str()
-            .is_some_and(|name| name.starts_with("STORYCLIP_") || name.starts_with("METRICOOL_"));
+        let ours = name.to_str().is_some_and(|name| {
+            ["STORYCLIP_", "METRICOOL_", "OTEL_"]
+                .iter()
+                .any(|ours| name.starts_with(ours))
+        });
         if ours {
             process.env_remove(name);
         }

@@ -1,4 +1,4 @@
-//! Stand-ins for those who are told: a webhook's receiver, which checks every signature, and a mail server.
+//! A stand-in for those who are told by HTTP: it keeps every call, and checks signatures.
 
 use std::{
     collections::VecDeque,
@@ -13,11 +13,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-};
+use tokio::{net::TcpListener, sync::watch};
 
 use super::process::PATIENCE;
 
@@ -121,73 +117,5 @@ async fn receive(State(heard): State<Heard>, uri: Uri, headers: HeaderMap, body:
         Say::Status(status) => StatusCode::from_u16(status).unwrap().into_response(),
         Say::Redirect => (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response(),
         Say::Nothing => std::future::pending().await,
-    }
-}
-
-/// A mail server that takes everything.
-pub struct MailServer {
-    pub url: String,
-    mails: watch::Receiver<Vec<String>>,
-    serving: tokio::task::JoinHandle<()>,
-}
-
-impl MailServer {
-    pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("smtp://{}", listener.local_addr().unwrap());
-        let (tell, mails) = watch::channel(Vec::new());
-        let tell = Arc::new(tell);
-        let serving = tokio::spawn(async move {
-            loop {
-                let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(converse(stream, tell.clone()));
-            }
-        });
-        Self { url, mails, serving }
-    }
-
-    /// The first so many mails, each with its envelope before it.
-    pub async fn mails(&self, count: usize) -> Vec<String> {
-        let mut mails = self.mails.clone();
-        let waiting = mails.wait_for(|mails| mails.len() >= count);
-        tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap().clone()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        self.serving.abort();
-    }
-}
-
-async fn converse(stream: TcpStream, tell: Arc<watch::Sender<Vec<String>>>) {
-    let (read, mut write) = stream.into_split();
-    let mut lines = BufReader::new(read).lines();
-    write.write_all(b"220 here\r\n").await.unwrap();
-    let (mut mail, mut in_data) = (String::new(), false);
-    while let Ok(Some(line)) = lines.next_line().await {
-        let answer = match (in_data, line.as_str()) {
-            (true, ".") => {
-                in_data = false;
-                let mail = std::mem::take(&mut mail);
-                tell.send_modify(|mails| mails.push(mail));
-                "250 kept\r\n"
-            }
-            (_, line) => {
-                mail += &format!("{line}\n");
-                match (in_data, line) {
-                    (true, _) => continue,
-                    (false, "DATA") => {
-                        in_data = true;
-                        "354 go on\r\n"
-                    }
-                    (false, "QUIT") => "221 bye\r\n",
-                    (false, _) => "250 fine\r\n",
-                }
-            }
-        };
-        if write.write_all(answer.as_bytes()).await.is_err() {
-            return;
-        }
     }
 }

@@ -9,7 +9,11 @@ use std::{
 use reqwest::Method;
 use serde_json::json;
 
-use super::stage::{ACCOUNT, Stage, clips, stories};
+use super::{
+    mail_server::MailServer,
+    receiver::Receiver,
+    stage::{ACCOUNT, Api, Stage, clips, stories},
+};
 use crate::http::sse::Sse;
 
 const KEY: &str = "sk_owner_3f9a51c2";
@@ -18,9 +22,23 @@ const TOKEN: &str = "metricool-token-b81c44";
 const PASSWORD: &str = "proxy-password-9be2";
 const WRONG: &str = "sk_wrong_c0ffee";
 const CRON: &str = "cron-secret-51ab";
+const MAIL: &str = "mail-password-2d7f";
+const COLLECTOR: &str = "collector-password-c3e8";
+const COLLECTOR_KEY: &str = "collector-key-90fa";
 
 /// What must not be found in anything that a daemon writes.
-const SECRETS: [&str; 6] = [KEY, SCRAPER, TOKEN, PASSWORD, WRONG, CRON];
+const SECRETS: [&str; 10] = [
+    KEY,
+    SCRAPER,
+    TOKEN,
+    PASSWORD,
+    WRONG,
+    CRON,
+    MAIL,
+    COLLECTOR,
+    COLLECTOR_KEY,
+    "whsec_",
+];
 
 fn holds_no_secret(text: &str) {
     for secret in SECRETS {
@@ -41,26 +59,60 @@ fn read_and_remove(file: &Path) -> String {
     text
 }
 
-async fn stage(format: &str) -> Stage {
+async fn stage(format: &str, mail: &MailServer, collector: &Receiver) -> Stage {
     let stage = Stage::new(json!({"confirm_ms": 20})).await;
-    let url = stage
-        .sandbox
-        .base_url()
-        .replace("http://", &format!("http://me:{PASSWORD}@"));
+    let url = with_password(&stage.sandbox.base_url(), PASSWORD);
     stage
         .set(
             "STORYCLIP_API_KEYS",
-            &format!("stories:{KEY}:publish+read,ops:{SCRAPER}:metrics"),
+            &format!("stories:{KEY}:publish+read+admin,ops:{SCRAPER}:metrics"),
         )
         .set("METRICOOL_USER_TOKEN", TOKEN)
         .set("STORYCLIP_METRICOOL_URL", &url)
+        .set(
+            "STORYCLIP_SMTP_URL",
+            &with_password(&mail.url, MAIL).replace("smtp:", "smtps:"),
+        )
+        .set("STORYCLIP_EMAIL_FROM", "storyclip@example.com")
+        .set("STORYCLIP_EMAIL_RECIPIENTS", "stories:ops@example.com")
+        .set("OTEL_EXPORTER_OTLP_ENDPOINT", &with_password(&collector.url, COLLECTOR))
+        .set(
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            &format!("x-collector-key={COLLECTOR_KEY}"),
+        )
+        .set("OTEL_BSP_SCHEDULE_DELAY", "50")
         .set("STORYCLIP_LOG", "trace")
         .set("STORYCLIP_LOG_FORMAT", format)
 }
 
+fn with_password(url: &str, password: &str) -> String {
+    url.replacen("://", &format!("://me:{password}@"), 1)
+}
+
+/// An endpoint that gets a new secret, and a batch that fails and is mailed about.
+async fn told(api: &Api, mail: &MailServer, stage: &Stage) {
+    let (_, made) = api
+        .post("/api/webhooks", &json!({"url": "https://hooks.example"}))
+        .await;
+    let id = made["endpoint"]["id"].as_str().unwrap();
+    for path in [
+        &*format!("/api/webhooks/{id}/rotate-secret"),
+        "/api/webhooks/batch-secret",
+    ] {
+        let (status, answer) = api.post(path, &json!({})).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    stage.faults(json!({"failed": {"probability": 1.0}}));
+    let url = ["https://cdn.example/other.mp4".to_owned()];
+    let failed = api.publish(&stories(ACCOUNT, &url, json!({"maxRetries": 0}))).await;
+    api.finished(&failed).await;
+    mail.called().await;
+}
+
 /// A batch from its beginning to its end, every way to present a key, and a refused token; gives what was written.
 async fn talkative_life(format: &str) -> String {
-    let stage = stage(format).await;
+    let (mail, collector) = (MailServer::start().await, Receiver::start().await);
+    let stage = stage(format, &mail, &collector).await;
     let (out, file) = output();
     let mut process = stage.spawn_to(out);
     let line = process.logged("listening").await;
@@ -68,7 +120,7 @@ async fn talkative_life(format: &str) -> String {
         .split(['"', '=', ' '])
         .find(|word| word.starts_with("127.0.0.1:"))
         .unwrap();
-    let api = super::stage::Api::new(format!("http://{address}"), KEY);
+    let api = Api::new(format!("http://{address}"), KEY);
     let id = api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
     let stream = format!("/api/metricool/stream?batchId={id}&lastEventId=0");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
@@ -99,6 +151,8 @@ async fn talkative_life(format: &str) -> String {
         &json!({"apiKey": WRONG, "secret": CRON}),
     )
     .await;
+    told(&api, &mail, &stage).await;
+    collector.until("an export", |calls| !calls.is_empty()).await;
     stage.faults(json!({"unauthorized": true}));
     let parked = api.publish(&stories(ACCOUNT, &clips(1), json!({}))).await;
     api.hears(&parked, |event| event["code"] == "ACCOUNT_UNAUTHORIZED")
@@ -145,8 +199,11 @@ async fn a_start_that_fails_shows_no_setting_that_is_secret() {
         ),
         ("STORYCLIP_METRICOOL_URL", format!("ftp://me:{PASSWORD}@there")),
         ("METRICOOL_USER_TOKEN", format!("{TOKEN}\n")),
+        ("STORYCLIP_SMTP_URL", format!("http://me:{MAIL}@there")),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("ftp://me:{COLLECTOR}@there")),
     ] {
-        let stage = stage("human").await.set(name, &value);
+        let (mail, collector) = (MailServer::start().await, Receiver::start().await);
+        let stage = stage("human", &mail, &collector).await.set(name, &value);
         let (out, file) = output();
         let mut process = stage.spawn_to(out);
         assert_eq!(process.ended().await.code(), Some(1), "{name}");

@@ -1,68 +1,37 @@
-//! Who may do what, and that tenants do not see each other.
+//! What counts as a key, and what a tenant may use.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use super::server::{PUBLISH, Server, Setup, body_of, problem, read};
+use super::server::{PUBLISH, Server, Setup, body_of, problem};
 
-const GETS: [&str; 9] = [
-    "/api/metricool/status?batchId=ID",
-    "/api/metricool/batch/ID",
-    "/api/metricool/batch/ID/attempts",
-    "/api/metricool/batches/active?userId=u1",
-    "/api/metricool/batch/user-active?userId=u1",
-    "/api/metricool/history?userId=u1",
-    "/api/metricool/brands",
-    "/api/metricool/reconcile/ID",
-    "/api/metricool/stream?batchId=ID",
-];
-
-const COMMANDS: [&str; 5] = [
-    "/api/metricool/batch/ID/cancel",
-    "/api/metricool/batch/ID/pause",
-    "/api/metricool/batch/ID/resume",
-    "/api/metricool/batch/ID/retry-failed",
-    "/api/metricool/batch/ID/clips/1/resolve",
-];
-
+/// That every route asks, `routes` shows; here is what counts as a key.
 #[tokio::test]
-async fn every_route_asks_for_a_key_and_its_scope() {
+async fn what_is_no_key_is_refused_in_whatever_form() {
     let server = Server::start().await;
     let id = server.batch(1).await;
     let before = server.rows().await;
-    let commands = COMMANDS.map(|path| (Method::POST, path.replace("ID", id.as_str()), "sk_read_1"));
-    let reads = GETS.map(|path| (Method::GET, path.replace("ID", id.as_str()), "sk_send_1"));
-    let publish = [(Method::POST, PUBLISH.to_owned(), "sk_read_1")];
-    for (method, path, unfit) in reads.into_iter().chain(commands).chain(publish) {
+    let batch = format!("/api/metricool/batch/{id}");
+    for (method, path) in [
+        (Method::GET, batch.clone()),
+        (Method::POST, format!("{batch}/cancel")),
+        (Method::POST, PUBLISH.to_owned()),
+    ] {
         let request = || server.bare(method.clone(), &path).json(&body_of(1));
         let send = async |request: reqwest::RequestBuilder| request.send().await.unwrap();
         let response = send(request()).await;
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
         problem(response, 401, "MISSING_API_KEY").await;
-        problem(
-            send(request().header("authorization", "Basic c2s6")).await,
-            401,
-            "MISSING_API_KEY",
-        )
-        .await;
-        problem(
-            send(request().header("x-api-key", "sk_wrong_1")).await,
-            401,
-            "INVALID_API_KEY",
-        )
-        .await;
-        problem(send(request().header("x-api-key", "")).await, 401, "INVALID_API_KEY").await;
-        problem(send(request().bearer_auth("sk_full_")).await, 401, "INVALID_API_KEY").await;
+        let basic = request().header("authorization", "Basic c2s6");
+        problem(send(basic).await, 401, "MISSING_API_KEY").await;
         let latin = reqwest::header::HeaderValue::from_bytes(b"sk_\xff").unwrap();
-        problem(send(request().header("x-api-key", latin)).await, 401, "INVALID_API_KEY").await;
-        problem(
-            send(request().header("x-api-key", unfit)).await,
-            403,
-            "INSUFFICIENT_SCOPE",
-        )
-        .await;
-        let foreign = request().bearer_auth("sk_root_1").header("x-tenant", "other");
-        problem(send(foreign).await, 403, "TENANT_MISMATCH").await;
+        for wrong in [
+            request().header("x-api-key", ""),
+            request().bearer_auth("sk_full_"),
+            request().header("x-api-key", latin),
+        ] {
+            problem(send(wrong).await, 401, "INVALID_API_KEY").await;
+        }
     }
     assert_eq!(server.rows().await, before);
     assert_eq!(server.notes.created.lock().unwrap().len(), 1);
@@ -99,32 +68,6 @@ async fn a_key_is_taken_from_either_header_and_admin_may_do_everything() {
         !told.to_string().contains("sk_read_1"),
         "only streams take a key from the query"
     );
-}
-
-#[tokio::test]
-async fn another_tenants_batch_does_not_exist() {
-    let server = Server::start().await;
-    let id = server.batch(1).await;
-    let before = server.rows().await;
-    let other = |method, path: &str| server.bare(method, path).header("x-api-key", "sk_other_1");
-    for path in GETS.iter().filter(|path| path.contains("ID")) {
-        let response = other(Method::GET, &path.replace("ID", id.as_str()))
-            .send()
-            .await
-            .unwrap();
-        problem(response, 404, "BATCH_NOT_FOUND").await;
-    }
-    for path in COMMANDS {
-        let command = other(Method::POST, &path.replace("ID", id.as_str())).json(&json!({"action": "drop"}));
-        problem(command.send().await.unwrap(), 404, "BATCH_NOT_FOUND").await;
-    }
-    let active = other(Method::GET, "/api/metricool/batches/active?userId=u1");
-    assert_eq!(read(active.send().await.unwrap()).await.1["count"], 0);
-    let brand = other(Method::POST, PUBLISH).json(&body_of(1)).send().await.unwrap();
-    problem(brand, 404, "ACCOUNT_NOT_FOUND").await;
-    assert_eq!(server.rows().await, before);
-    assert!(server.notes.reconciled.lock().unwrap().is_empty());
-    assert!(server.notes.commanded.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

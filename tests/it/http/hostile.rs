@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -35,6 +36,30 @@ async fn rest(stream: &mut TcpStream) -> String {
         "the connection stays open"
     );
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Nothing, or a problem: a 4xx that says what is wrong, with the length that it announces.
+fn closed_or_told(told: &str, what: &str) {
+    if told.is_empty() {
+        return;
+    }
+    let (head, body) = told.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 4"), "{what}: {told}");
+    let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{what}: {told}: {error}"));
+    assert_eq!(
+        head[9..12].parse::<u64>().ok(),
+        body["status"].as_u64(),
+        "{what}: {told}"
+    );
+    assert!(body["code"].is_string() && body["error"].is_string(), "{what}: {told}");
+    let head = head.to_lowercase();
+    for line in [
+        "content-type: application/problem+json",
+        "x-request-id: req_",
+        "connection: close",
+    ] {
+        assert!(head.contains(line), "{what}: {told}");
+    }
 }
 
 async fn goes_on(server: &Server) {
@@ -108,7 +133,7 @@ async fn a_head_that_is_too_large_is_a_problem_and_a_huge_one_closes_the_connect
         // The server may close before it has taken all.
         let _: Result<(), _> = stream.write_all(head.as_bytes()).await;
         let told = rest(&mut stream).await;
-        assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{told}");
+        closed_or_told(&told, &head[..60]);
     }
     goes_on(&server).await;
 }
@@ -116,6 +141,11 @@ async fn a_head_that_is_too_large_is_a_problem_and_a_huge_one_closes_the_connect
 #[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = Server::start().await;
+    // What a person might type is told, not only refused.
+    let mut stream = connect(&server).await;
+    let typed = b"GET /api/metricool/status?batchId=\"b\" HTTP/1.1\r\nhost: a\r\n\r\n";
+    stream.write_all(typed).await.unwrap();
+    assert!(rest(&mut stream).await.contains("\"code\":\"INVALID_REQUEST\""));
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"GET / HTTP/9.9\r\n\r\n",
@@ -129,7 +159,7 @@ async fn what_is_not_http_is_refused() {
         let mut stream = connect(&server).await;
         stream.write_all(bytes).await.unwrap();
         let told = rest(&mut stream).await;
-        assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{bytes:?}: {told}");
+        closed_or_told(&told, &String::from_utf8_lossy(bytes));
     }
     goes_on(&server).await;
 }

@@ -5,6 +5,27 @@ use serde_json::Value;
 
 use super::server::Server;
 
+/// What a page loads or links to: all that stands behind the words by which that is done, in HTML, CSS and script.
+fn named(page: &str) -> Vec<&str> {
+    let words = [
+        "fetch(\"",
+        "src=\"",
+        "src: \"",
+        "href=\"",
+        "href: \"",
+        "action=\"",
+        "url(",
+        "import \"",
+        "import(\"",
+    ];
+    let behind = |word| {
+        page.split(word)
+            .skip(1)
+            .filter_map(|rest| rest.split(['"', ')']).next())
+    };
+    words.into_iter().flat_map(behind).collect()
+}
+
 #[tokio::test]
 async fn everybody_may_read_the_document_and_its_page() {
     let server = Server::start().await;
@@ -26,7 +47,19 @@ async fn everybody_may_read_the_document_and_its_page() {
         .unwrap()
         .to_owned();
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
-    assert!(response.text().await.unwrap().contains("/openapi.json"));
+    let here = response.url().clone();
+    let page = response.text().await.unwrap();
+    let named = named(&page);
+    assert!(named.contains(&"openapi.json"), "{named:?}");
+    for asset in named {
+        let url = here.join(asset).unwrap();
+        assert_eq!(url.origin(), here.origin(), "{asset} is from elsewhere");
+        assert_eq!(
+            server.client.get(url).send().await.unwrap().status(),
+            StatusCode::OK,
+            "{asset}"
+        );
+    }
 
     let wrong = server.bare(Method::POST, "/openapi.json").send().await.unwrap();
     assert_eq!(wrong.status(), StatusCode::METHOD_NOT_ALLOWED);

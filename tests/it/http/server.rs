@@ -1,33 +1,37 @@
 //! The router on a free port, over a store on a temporary SQLite file, with a control that only takes notes.
 
+mod answer;
+mod clock;
+mod network;
+mod notes;
+
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use async_trait::async_trait;
-use jiff::tz::TimeZone;
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use sqlx::Connection;
 use storyclip::{
     http::{
-        Ahead, AppState, BrandSource, Brands, Control, CorsOrigins, Keys, Notices, Patience, RateLimit, Readiness,
-        Rules, TenantAccounts, Vital, Vitals, router, serve,
+        AppState, BrandSource, Brands, Connections, CorsOrigins, Keys, Notices, Patience, RateLimit, Rules,
+        TenantAccounts, router, serve,
     },
-    providers::{BestHours, metricool::Brand},
     store::{Options, Store},
     stream::Hub,
 };
-use storyclip_actors::{
-    error::ProviderError,
-    model::{AccountId, BatchId, BatchStatus, Network as NetworkName, Timestamp},
-    ports::Clock,
+use storyclip_actors::model::BatchId;
+
+pub use self::{
+    answer::{problem, read},
+    clock::{START, SetClock},
+    network::Network,
+    notes::Notes,
 };
 
 pub const KEYS: &str = "stories:sk_full_1:publish+read,stories:sk_read_1:read,stories:sk_send_1:publish,\
@@ -44,6 +48,7 @@ pub struct Setup {
     pub cors: &'static str,
     pub per_minute: u32,
     pub head_within: Duration,
+    pub connections: usize,
     pub private_addresses: bool,
     pub push_key: Option<&'static str>,
 }
@@ -58,6 +63,7 @@ impl Default for Setup {
             cors: "",
             per_minute: 0,
             head_within: Duration::from_secs(60),
+            connections: 1_000,
             private_addresses: false,
             push_key: None,
         }
@@ -75,125 +81,6 @@ pub struct Server {
     dir: Arc<Dir>,
     serving: tokio::task::JoinHandle<()>,
 }
-
-/// A control that takes notes, and answers commands as told.
-#[derive(Default)]
-pub struct Notes {
-    pub created: Mutex<Vec<BatchId>>,
-    pub reconciled: Mutex<Vec<BatchId>>,
-    pub commanded: Mutex<Vec<BatchId>>,
-    pub answer: Mutex<Option<BatchStatus>>,
-    pub panics: AtomicBool,
-    pub draining: AtomicBool,
-    /// What Metricool answers; counts how often it was asked.
-    pub brands: Mutex<Option<Result<Vec<Brand>, ProviderError>>>,
-    pub brands_asked: AtomicU64,
-}
-
-#[async_trait]
-impl Control for Notes {
-    fn created(&self, batch: &BatchId) {
-        self.created.lock().unwrap().push(batch.clone());
-    }
-
-    async fn command(&self, batch: &BatchId) -> Option<BatchStatus> {
-        self.commanded.lock().unwrap().push(batch.clone());
-        *self.answer.lock().unwrap()
-    }
-
-    fn reconcile(&self, batch: &BatchId) {
-        assert!(!self.panics.load(Ordering::Relaxed), "told to panic");
-        self.reconciled.lock().unwrap().push(batch.clone());
-    }
-}
-
-#[async_trait]
-impl BrandSource for Notes {
-    async fn brands(&self) -> Result<Vec<Brand>, ProviderError> {
-        self.brands_asked.fetch_add(1, Ordering::Relaxed);
-        tokio::task::yield_now().await;
-        self.brands.lock().unwrap().clone().expect("Metricool's answer is set")
-    }
-}
-
-/// What is asked before a batch exists, answered as told; everything is well unless something else is said.
-pub struct Network {
-    pub connected: Mutex<Result<bool, ProviderError>>,
-    pub media: Mutex<HashMap<String, ProviderError>>,
-    pub hours: Mutex<Result<BestHours, ProviderError>>,
-    /// The URLs asked about, and the zones of best hours.
-    pub asked: Mutex<Vec<String>>,
-}
-
-impl Default for Network {
-    fn default() -> Self {
-        Self {
-            connected: Mutex::new(Ok(true)),
-            media: Mutex::default(),
-            hours: Mutex::new(Ok(BestHours::default())),
-            asked: Mutex::default(),
-        }
-    }
-}
-
-#[async_trait]
-impl Ahead for Network {
-    async fn is_connected(&self, _: &AccountId, _: NetworkName) -> Result<bool, ProviderError> {
-        self.connected.lock().unwrap().clone()
-    }
-
-    async fn media(&self, _: &AccountId, url: &str) -> Result<(), ProviderError> {
-        self.asked.lock().unwrap().push(url.to_owned());
-        self.media.lock().unwrap().get(url).cloned().map_or(Ok(()), Err)
-    }
-
-    async fn best_hours(
-        &self,
-        _: &AccountId,
-        _: NetworkName,
-        _: Timestamp,
-        zone: &TimeZone,
-    ) -> Result<BestHours, ProviderError> {
-        let zone = zone.iana_name().unwrap_or("UTC").to_owned();
-        self.asked.lock().unwrap().push(zone);
-        self.hours.lock().unwrap().clone()
-    }
-}
-
-impl Readiness for Notes {
-    fn ready(&self) -> Result<(), String> {
-        match self.is_draining() {
-            true => Err("draining".into()),
-            false => Ok(()),
-        }
-    }
-
-    fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
-    }
-}
-
-impl Vitals for Notes {
-    fn now(&self) -> Vital {
-        Vital {
-            actors: 7,
-            draining: self.is_draining(),
-            ..Vital::default()
-        }
-    }
-}
-
-/// A clock that stands where it was set.
-pub struct SetClock(pub AtomicI64);
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// 2026-01-01T00:00:00.000Z.
-pub const START: i64 = 1_767_225_600_000;
 
 struct Dir(PathBuf);
 
@@ -248,6 +135,7 @@ impl Server {
         let notes = Arc::new(Notes::default());
         let clock = Arc::new(SetClock(AtomicI64::new(START)));
         let network = Arc::new(Network::default());
+        let connections = Arc::new(Connections::new(setup.connections));
         let app = router(AppState {
             store: store.clone(),
             hub: hub.clone(),
@@ -262,6 +150,7 @@ impl Server {
             ahead: network.clone(),
             ready: notes.clone(),
             vitals: notes.clone(),
+            connections: connections.clone(),
             calls: Arc::default(),
             metricool_configured: setup.configured,
             notices: Notices {
@@ -276,7 +165,7 @@ impl Server {
             head: setup.head_within,
             ..Patience::default()
         };
-        let serving = tokio::spawn(serve(listener, app, patience, std::future::pending()));
+        let serving = tokio::spawn(serve(listener, app, patience, connections, std::future::pending()));
         Self {
             url,
             store,
@@ -356,32 +245,4 @@ pub fn body_of(clips: usize) -> Value {
         .map(|n| json!({"id": format!("clip_{n}"), "url": format!("https://cdn.example/clip_{n}.mp4"), "text": ""}))
         .collect();
     json!({"jobId": "job_123", "userId": "u1", "posts": posts, "settings": {"accountId": "5372118"}})
-}
-
-/// Status and JSON of an answer.
-pub async fn read(response: Response) -> (StatusCode, Value) {
-    let status = response.status();
-    let text = response.text().await.unwrap();
-    let body = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{status} {text:?}: {error}"));
-    (status, body)
-}
-
-/// Checks that an answer is a complete problem of this status and code, and gives it.
-pub async fn problem(response: Response, status: u16, code: &str) -> Value {
-    let kind = response.headers()["content-type"].to_str().unwrap().to_owned();
-    let id = response.headers().get("x-request-id").cloned();
-    let path = response.url().path().to_owned();
-    let (actual, body) = read(response).await;
-    assert_eq!((actual.as_u16(), body["code"].as_str()), (status, Some(code)), "{body}");
-    assert_eq!(kind, "application/problem+json");
-    assert_eq!(body["status"], status);
-    assert_eq!(body["instance"], path);
-    assert!(id.is_some_and(|id| !id.is_empty()));
-    for member in ["type", "title", "detail", "error"] {
-        assert!(
-            body[member].as_str().is_some_and(|text| !text.is_empty()),
-            "{member}: {body}"
-        );
-    }
-    body
 }

@@ -233,6 +233,7 @@ pub fn batch(id: &str, clips: usize) -> NewBatch {
             .collect(),
         events: Vec::new(),
         idempotency: None,
+        trace_parent: None,
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use storyclip::store::{
-    Attempted, Channel, DeliveriesOf, DeliveryStatus, DisabledReason, Due, Ending, Endpoint, EndpointChange,
-    NewEndpoint, NewSubscription, Notice, NoticeKind, Round, Store, Subscribed,
+    Attempted, Channel, Created, DeliveriesOf, DeliveryStatus, DisabledReason, Due, Ending, Endpoint, EndpointChange,
+    NewEndpoint, NewSecret, NewSubscription, Notice, NoticeKind, Round, Store, Subscribed, Turned,
 };
-use storyclip_actors::{events::Event, ports::Store as _};
+use storyclip_actors::{events::Event, model::Timestamp, ports::Store as _};
 
 use super::bench::{Bench, T0, at, batch, event, step, tenant};
 
 const KINDS: [NoticeKind; 2] = [NoticeKind::ClipPublished, NoticeKind::BatchCompleted];
 
-async fn endpoint(bench: &Bench, id: &str) {
+pub async fn endpoint(bench: &Bench, id: &str) {
     let new = NewEndpoint {
         id: id.into(),
         tenant: tenant(),
@@ -23,7 +23,21 @@ async fn endpoint(bench: &Bench, id: &str) {
         secret: SecretString::from(format!("whsec_{id}")),
         at: T0,
     };
-    assert!(bench.store.create_endpoint(&new).await.unwrap());
+    assert_eq!(bench.store.create_endpoint(&new, None).await, Ok(Some(Created::New)));
+}
+
+/// A secret that takes the place of another at second 2.
+pub fn secret(name: &str, overlap_until: Option<Timestamp>) -> NewSecret {
+    NewSecret {
+        secret: SecretString::from(format!("whsec_{name}")),
+        at: at(2),
+        overlap_until,
+    }
+}
+
+/// By what a delivery is signed.
+pub fn signers(due: &Due) -> Vec<&str> {
+    due.secrets.iter().map(|secret| secret.expose_secret()).collect()
 }
 
 async fn shown(bench: &Bench, id: &str) -> Endpoint {
@@ -31,7 +45,7 @@ async fn shown(bench: &Bench, id: &str) -> Endpoint {
 }
 
 /// A batch with this many events.
-async fn batch_with_events(bench: &Bench, id: &str, count: usize) {
+pub async fn batch_with_events(bench: &Bench, id: &str, count: usize) {
     let snapshot = bench.live(id, 1).await;
     let mut change = step(&snapshot);
     change.events = (0..count).map(|n| event(&format!("{id}-{n}"))).collect::<Vec<Event>>();
@@ -59,12 +73,12 @@ fn notices(round: &Round) -> Vec<Notice> {
     round.news.iter().map(notice).collect()
 }
 
-async fn tell(bench: &Bench) -> usize {
+pub async fn tell(bench: &Bench) -> usize {
     let round = unread(bench).await;
     bench.store.tell(&round.behind, &notices(&round), at(2)).await.unwrap()
 }
 
-async fn claim(bench: &Bench, now: u64) -> Vec<Due> {
+pub async fn claim(bench: &Bench, now: u64) -> Vec<Due> {
     bench
         .store
         .claim_deliveries(at(now), at(now + 10), 100, &[])
@@ -152,15 +166,18 @@ pub async fn a_batch_s_own_url_and_browsers_are_told_without_an_endpoint(bench: 
         auth: auth.into(),
         at: T0,
     };
-    let first = bench.store.subscribe(&browser("a")).await.unwrap();
+    let first = bench.store.subscribe(&browser("a"), |_| None).await.unwrap();
     assert_eq!(first, Subscribed::As("push_a".into()));
     assert_eq!(
-        bench.store.subscribe(&browser("b")).await.unwrap(),
+        bench.store.subscribe(&browser("b"), |_| None).await.unwrap(),
         first,
         "the same browser again"
     );
-    let secret = SecretString::from("whsec_batches");
-    bench.store.set_batch_secret(&tenant(), &secret, T0).await.unwrap();
+    let turned = bench
+        .store
+        .set_batch_secret(&tenant(), &secret("batches", None), None)
+        .await;
+    assert_eq!(turned, Ok(Turned::As(Created::New)));
     assert_eq!(tell(bench).await, 2);
     let mut due = claim(bench, 3).await;
     due.sort_by_key(|due| due.channel.as_str());
@@ -171,7 +188,7 @@ pub async fn a_batch_s_own_url_and_browsers_are_told_without_an_endpoint(bench: 
         (own.channel, &*own.target),
         (Channel::Batch, "https://hooks.example/mine")
     );
-    assert!(own.secret.is_some() && own.url.is_none());
+    assert!(signers(own) == ["whsec_batches"] && own.url.is_none());
     assert_eq!(pushed.channel, Channel::Push);
     assert_eq!(pushed.keys, Some(("key".into(), "b".into())));
     let pushed = due.pop().unwrap();

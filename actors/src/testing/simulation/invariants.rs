@@ -1,11 +1,12 @@
 //! The specification: what must hold of every history, whatever went wrong in it.
 //!
 //! The simulated stores and networks call it while the run goes on: at every call that leaves (this file) and at every
-//! change that becomes durable (`changes`, `clips`); the run calls it when everybody has come to rest (`the_end`). The
-//! ledger is the truth; the rows are what is claimed.
+//! change that becomes durable (`changes`, `clips`); the run calls it when everybody has come to rest (`the_end`). How often
+//! a network that is away is asked is seen at both times (`hammering`). The ledger is the truth; the rows are what is claimed.
 
 mod changes;
 mod clips;
+mod hammering;
 mod the_end;
 
 use std::{
@@ -13,13 +14,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    ledger::Attempt,
-    network::Kind,
-    node::Gate,
-    scenario::Trouble,
-    stage::{CallInSpell, Stage},
-};
+use super::{ledger::Attempt, network::Kind, node::Gate, stage::Stage};
 use crate::{
     model::{AccountId, BatchId, BatchStatus, Clip, Request, Timestamp, Wish},
     ports::{Claim, Snapshot},
@@ -41,39 +36,10 @@ pub fn a_call_leaves(stage: &Arc<Stage>, gate: &Gate, kind: Kind, account: Optio
             format!("{under_way} calls of {} are under way", gate.name),
         );
     }
-    let its_time = gate.time(&stage.clock);
-    // What had its permit by then may still leave, and a node that stood still meanwhile has timers that go before time.
-    let knows = its_time > gate.told_at() + LEASE_MARGIN && !gate.stood_still_since(gate.told_at());
-    if gate.told_to_wait_until() > its_time && knows {
-        let until = gate.told_to_wait_until();
-        stage.violate(
-            "a pause that the network asks for is kept",
-            format!("{kind:?} of {}, told until {until}", gate.name),
-        );
-    }
+    hammering::a_call_leaves(stage, gate, kind, account, now);
     let mut record = stage.record();
     record.counts.calls += 1;
-    let mut wrong = stage
-        .troubles(now)
-        .filter(|(_, spell)| spell.trouble != Trouble::StoreDown);
-    let concerns = |trouble: &Trouble| match trouble {
-        Trouble::BrandRefused(brand) => account == Some(brand),
-        Trouble::Unreachable
-        | Trouble::Unavailable
-        | Trouble::TokenRefused
-        | Trouble::Throttled
-        | Trouble::StoreDown => true,
-    };
-    if let (Some((spell, alone)), None) = (wrong.next(), wrong.next())
-        && concerns(&alone.trouble)
-    {
-        record.calls_in_spells.push(CallInSpell {
-            node: gate.name.clone(),
-            probes: kind == Kind::Check,
-            spell,
-            at: now,
-        });
-    }
+    record.counts.probes += u64::from(kind == Kind::Check);
 }
 
 /// A create call: its intent is stored, its lease holds for long enough, and no other post of the clip is or may yet

@@ -19,6 +19,7 @@ use tracing::{
 };
 
 use super::{SIMULATED_PANIC, stage::Stage};
+use crate::batch::PREPARING_DIED;
 
 thread_local! {
     static PLAYED: RefCell<Option<Arc<Stage>>> = const { RefCell::new(None) };
@@ -102,9 +103,14 @@ impl Subscriber for Listener {
         let Line { message, fields, cause } = line;
         with_stage(|stage| {
             stage.tell("", || format!("      {message}{fields}"));
-            // An actor that dies of anything else than what the simulation did to it has a bug.
-            if *event.metadata().level() == Level::ERROR && cause.is_some_and(|cause| !cause.contains(SIMULATED_PANIC))
-            {
+            // An actor that dies of anything else than what the simulation did to it has a bug. What the panic was that its
+            // media died of is seen where it happens.
+            let simulated = |cause: &str| {
+                [SIMULATED_PANIC, PREPARING_DIED]
+                    .iter()
+                    .any(|known| cause.contains(known))
+            };
+            if *event.metadata().level() == Level::ERROR && cause.is_some_and(|cause| !simulated(&cause)) {
                 stage.violate("no actor dies by itself", format!("{message}{fields}"));
             }
         });

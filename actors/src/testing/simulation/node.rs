@@ -41,6 +41,7 @@ pub struct Gate {
     still_until: AtomicI64,
     told_at: AtomicI64,
     told_to_wait_until: AtomicI64,
+    calls_since_told: AtomicUsize,
 }
 
 impl Gate {
@@ -56,6 +57,7 @@ impl Gate {
             still_until: AtomicI64::new(0),
             told_at: AtomicI64::new(0),
             told_to_wait_until: AtomicI64::new(0),
+            calls_since_told: AtomicUsize::new(0),
         })
     }
 
@@ -73,6 +75,7 @@ impl Gate {
     pub fn is_told_to_wait(&self, now: Timestamp, until: Timestamp) {
         if self.told_to_wait_until() <= now {
             self.told_at.store(now.as_millis(), Ordering::Relaxed);
+            self.calls_since_told.store(0, Ordering::Relaxed);
         }
         self.told_to_wait_until.fetch_max(until.as_millis(), Ordering::Relaxed);
     }
@@ -85,6 +88,11 @@ impl Gate {
     /// Until when the network asked it for a pause.
     pub fn told_to_wait_until(&self) -> Timestamp {
         Timestamp::from_millis(self.told_to_wait_until.load(Ordering::Relaxed))
+    }
+
+    /// A call leaves although a pause is wanted; how many did by now.
+    pub fn calls_although_told(&self) -> usize {
+        self.calls_since_told.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// From now on its end is no accident.

@@ -6,7 +6,7 @@
 
 mod rolling;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use self::rolling::{
     batches, give_slots, habits, happenings, is_storm, lag_behind, network_faults, skews, spells, store_faults,
@@ -87,10 +87,40 @@ pub struct Habits {
 pub enum Trouble {
     Unreachable,
     Unavailable,
+    /// Calls are taken and not answered; nothing comes of them.
+    Silent,
     TokenRefused,
     BrandRefused(AccountId),
     Throttled,
     StoreDown,
+}
+
+impl Trouble {
+    /// Every way in which the network cannot be used for a while.
+    pub fn outages() -> [Self; 6] {
+        [
+            Self::Unreachable,
+            Self::Unavailable,
+            Self::Silent,
+            Self::TokenRefused,
+            Self::BrandRefused("77".into()),
+            Self::Throttled,
+        ]
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("nobody can connect"),
+            Self::Unavailable => f.write_str("503 to everything"),
+            Self::Silent => f.write_str("no call is answered"),
+            Self::TokenRefused => f.write_str("the token is refused"),
+            Self::BrandRefused(brand) => write!(f, "brand {brand} is refused"),
+            Self::Throttled => f.write_str("429 to everything"),
+            Self::StoreDown => f.write_str("the database is away"),
+        }
+    }
 }
 
 /// A while in which something is wrong, counted from the beginning of the run.

@@ -14,64 +14,26 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
+    counts::Counts,
     dice::Dice,
     ledger::{Attempt, Ledger},
     node::Gate,
     scenario::{Scenario, Spell, Trouble},
 };
 use crate::{
-    model::{BatchId, NodeId, PostId, Speed, Timestamp},
+    model::{AccountId, BatchId, NodeId, PostId, Speed, Timestamp},
     ports::Clock,
     testing::{MemoryStore, TokioClock},
 };
-
-/// What a run did, in numbers.
-#[derive(Clone, Debug, Default)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Counts {
-    /// Deaths of processes, by the status of the clip that was at work.
-    pub crashes: BTreeMap<&'static str, u64>,
-    pub panics: u64,
-    pub pauses: u64,
-    pub takeovers: u64,
-    pub commands: BTreeMap<&'static str, u64>,
-    pub calls: u64,
-    pub commits: u64,
-    pub clips: u64,
-    pub live: u64,
-    pub duplicates: u64,
-    pub lost: u64,
-    pub held: u64,
-}
-
-impl Counts {
-    /// Adds another run's.
-    pub fn add(&mut self, other: &Self) {
-        for (status, count) in &other.crashes {
-            *self.crashes.entry(status).or_default() += count;
-        }
-        for (command, count) in &other.commands {
-            *self.commands.entry(command).or_default() += count;
-        }
-        self.panics += other.panics;
-        self.pauses += other.pauses;
-        self.takeovers += other.takeovers;
-        self.calls += other.calls;
-        self.commits += other.commits;
-        self.clips += other.clips;
-        self.live += other.live;
-        self.duplicates += other.duplicates;
-        self.lost += other.lost;
-        self.held += other.held;
-    }
-}
 
 /// One call of a node to the network, as far as it matters for how often a network that is away is asked.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct CallInSpell {
     pub node: NodeId,
+    /// Whether it only asks whether calls may go again: about this brand, or about the token.
     pub probes: bool,
+    pub account: Option<AccountId>,
     pub spell: usize,
     pub at: Timestamp,
 }

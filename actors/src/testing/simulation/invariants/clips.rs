@@ -58,6 +58,7 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
     if after.status == before.status {
         return;
     }
+    stage.record().counts.held += u64::from(after.status == ClipStatus::Held);
     let broken = match after.status {
         ClipStatus::Published => published_without_the_networks_word(stage, &ledger, after, row),
         ClipStatus::Failed if after.timed_out() => timed_out_too_soon(stage, &ledger, after, row),

@@ -1,21 +1,20 @@
 //! What must hold when everybody has come to rest.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
+use super::hammering;
 use crate::{
     events::Event,
-    limiter::CREDENTIAL_CHECK,
-    model::{BatchStatus, Clip, ClipStatus, NodeId, OnFailure, PostRef, Timestamp, Totals, code},
+    model::{BatchStatus, Clip, ClipStatus, OnFailure, PostRef, Totals, code},
     ports::{AttemptVerdict, FailureKind, Reading},
-    schedule::{LATE_LOOKS, probe_backoff},
+    schedule::LATE_LOOKS,
     testing::{
         RowView,
         simulation::{
             ledger::{Fate, Ledger, Post},
             node::Gate,
-            scenario::Trouble,
             stage::Stage,
         },
     },
@@ -35,7 +34,7 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
         for clip in &row.clips {
             let held = u64::from(clip.status == ClipStatus::Held);
             let broken = differs_from_the_ledger(stage, &stage.ledger(), clip, &row);
-            stage.record().counts.held += held;
+            stage.record().counts.held_at_the_end += held;
             if let Some(why) = sent_too_often(&stage.ledger(), clip, &row, asked) {
                 stage.violate("retries are counted", format!("{batch}#{}: {why}", clip.index));
             }
@@ -54,7 +53,7 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
             stage.violate("events tell what the rows say", format!("{batch}: {why}"));
         }
     }
-    nobody_is_hammered(stage);
+    hammering::nobody_is_hammered(stage);
 }
 
 /// Time is up and somebody still has something to do.
@@ -276,56 +275,4 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
     }
     let is = (u64::from(totals.published), u64::from(totals.failed));
     (counted != is).then(|| format!("published and failed are {is:?}, last told {counted:?}"))
-}
-
-/// While the network is away every node asks it with pauses: what was under way when it went, and then one probe per
-/// interval.
-fn nobody_is_hammered(stage: &Arc<Stage>) {
-    // A throttle that is over lets calls go without a probe: what they may be is said when they leave.
-    let throttles = stage.scenario.network.throttled > 0
-        || stage
-            .scenario
-            .spells
-            .iter()
-            .any(|spell| spell.trouble == Trouble::Throttled);
-    if throttles {
-        return;
-    }
-    let mut calls: BTreeMap<(usize, NodeId), Vec<Timestamp>> = BTreeMap::new();
-    for call in &stage.record().calls_in_spells {
-        calls.entry((call.spell, call.node.clone())).or_default().push(call.at);
-    }
-    for ((spell, node), calls) in calls {
-        let spell = &stage.scenario.spells[spell];
-        let (Some(first), Some(last)) = (calls.first(), calls.last()) else {
-            continue;
-        };
-        let Some(probes) = probes_within(last.since(*first), &spell.trouble) else {
-            continue;
-        };
-        let allowed = stage.scenario.max_in_flight + probes;
-        if calls.len() > allowed {
-            let what = format!(
-                "{node} calls {} times while {:?} lasts, {allowed} are allowed",
-                calls.len(),
-                spell.trouble
-            );
-            stage.violate("nobody is hammered", what);
-        }
-    }
-}
-
-/// How often a node may ask in so much time, at most; `None` where this is no question of time.
-fn probes_within(time: Duration, trouble: &Trouble) -> Option<usize> {
-    let mut probes = 1;
-    let mut passed = Duration::ZERO;
-    while passed <= time {
-        passed += match trouble {
-            Trouble::TokenRefused | Trouble::BrandRefused(_) => CREDENTIAL_CHECK,
-            Trouble::Unreachable | Trouble::Unavailable => probe_backoff(probes as u32 - 1),
-            Trouble::Throttled | Trouble::StoreDown => return None,
-        };
-        probes += 1;
-    }
-    Some(probes)
 }

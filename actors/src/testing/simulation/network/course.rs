@@ -60,6 +60,7 @@ impl SimulatedNetwork {
             let fault = match &spell.trouble {
                 Trouble::Unreachable => Fault::Unreachable,
                 Trouble::Unavailable => Fault::Unavailable,
+                Trouble::Silent => Fault::LostBefore,
                 Trouble::TokenRefused => Fault::Unauthorized,
                 Trouble::Throttled => Fault::Throttled,
                 Trouble::BrandRefused(brand) if account == Some(brand) => Fault::Forbidden,

@@ -27,7 +27,7 @@ impl Run {
             Happening::Crash(node) => self.with(node, |node| stage.kill(&node.gate, "killed")),
             Happening::StandStill(node, lasts) => self.with(node, |node| {
                 stage.tell(node.gate.name.as_str(), || format!("STANDS STILL for {lasts:?}"));
-                stage.record().counts.pauses += 1;
+                stage.record().counts.standstills += 1;
                 node.gate.stand_still(stage.now() + lasts);
             }),
             Happening::Restart(node) => self.with(node, |node| stop(&stage, node)),
