@@ -12,8 +12,9 @@ mod hold;
 mod key_watch;
 mod lifetime;
 mod notifying;
+mod start_error;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorRef};
 use secrecy::{ExposeSecret, SecretString};
@@ -26,7 +27,6 @@ use storyclip_actors::{
     ports::{self, Clock, Provider},
     supervisor::Supervisor,
 };
-use thiserror::Error;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
@@ -34,13 +34,13 @@ use crate::{
     config::{Config, ListShowsPublished},
     http::{self, AppState, BrandSource, Brands, Connections, CorsOrigins, Keys, RateLimit, TenantAccounts},
     metrics::{Calls, Measured},
-    notifications::{Notifications, NotificationsError},
+    notifications::Notifications,
     providers::{
         self,
         metricool::{self, Metricool},
         unconfigured::Unconfigured,
     },
-    store::{OpenError, Options, Store},
+    store::{Options, Store},
     stream::Hub,
 };
 use ahead::AskMetricool;
@@ -48,6 +48,8 @@ use brands::LimitedBrands;
 use control::ActorControl;
 use facts::StoreFacts;
 use lifetime::Lifetime;
+
+pub use start_error::StartError;
 
 /// Connections that serve reads.
 const READERS: u32 = 4;
@@ -57,35 +59,6 @@ const HTTP_GRACE: Duration = Duration::from_secs(2);
 
 /// How long the database may take over what it was given before.
 const STORE_GRACE: Duration = Duration::from_secs(5);
-
-/// Why the daemon did not start, in a sentence.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each is")]
-pub enum StartError {
-    #[error("cannot use the listener: {0}")]
-    Listener(#[from] io::Error),
-    #[error(transparent)]
-    Database(#[from] OpenError),
-    #[error("database: {0}")]
-    Store(#[from] storyclip_actors::error::StoreError),
-    #[error("api_keys: {0}")]
-    Keys(String),
-    #[error("tenant_accounts: {0}")]
-    Accounts(String),
-    #[error("cors_origins: {0}")]
-    Cors(String),
-    #[error(transparent)]
-    Metricool(#[from] metricool::OptionsError),
-    #[error("HTTP client: {0}")]
-    Client(#[from] reqwest::Error),
-    #[error(transparent)]
-    Notifications(#[from] NotificationsError),
-    #[cfg(feature = "otel")]
-    #[error("traces: {0}")]
-    Traces(#[from] crate::traces::TracesError),
-    #[error("supervisor: {0}")]
-    Supervisor(#[from] ractor::SpawnErr),
-}
 
 /// A running daemon.
 pub struct Daemon {

@@ -27,6 +27,7 @@ use crate::{
     work::{Call, CallKind},
 };
 use run::{Children, Run};
+#[cfg(feature = "testing")]
 pub(crate) use sending::PREPARING_DIED;
 
 /// See the file's first paragraph.

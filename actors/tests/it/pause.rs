@@ -210,3 +210,13 @@ async fn an_account_that_is_refused_during_a_pause_does_not_change_its_reason() 
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert_ledger(&world, &batch);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_command_that_cannot_be_read_is_done_with_and_the_next_is_carried_out() {
+    let world = world().await;
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.store.insert_unreadable_command(&batch);
+    assert_eq!(world.command(&batch, Wish::Pause).await, Some(BatchStatus::Paused));
+    assert_eq!(world.store.commands_waiting(&batch), 0);
+}

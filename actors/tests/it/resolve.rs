@@ -339,13 +339,3 @@ async fn what_is_not_held_is_not_resolved() {
     assert_eq!(statuses(&world, &batch).1, [S::Published; 2]);
     assert_ledger(&world, &batch);
 }
-
-#[tokio::test(start_paused = true)]
-async fn a_command_that_cannot_be_read_is_done_with_and_the_next_is_carried_out() {
-    let world = world().await;
-    let batch = world.submit(NewBatch::of("b", 2));
-    world.wait_clip(&batch, LONG, 1, S::WaitingConfirmation).await;
-    world.store.insert_unreadable_command(&batch);
-    assert_eq!(world.command(&batch, Wish::Pause).await, Some(BatchStatus::Paused));
-    assert_eq!(world.store.commands_waiting(&batch), 0);
-}
