@@ -2,8 +2,8 @@
 //!
 //! Compiled only with the feature `crash-points`, which this package's own tests turn on and nothing else does: tests run
 //! the real binary without a second build, and no environment can make the one that people run die. The daemon wraps its
-//! ports in it, the committer passes it after each commit, and whoever migrates the schema before. `STORYCLIP_TEST_CRASH` is read once and says how, where and
-//! when: see [`crash`].
+//! ports in it, the committer passes it after each commit, and whoever migrates the schema before. `STORYCLIP_TEST_CRASH` is
+//! read once and says how, where and when: see [`crash`].
 
 mod crash;
 mod migration;

@@ -95,7 +95,6 @@ impl Readiness for Lifetime {
         if self.context.limiter.is_held() {
             let why = match self.store.cause() {
                 Some(Cause::Full) => "its disk is full; ",
-                Some(Cause::ReadOnly) => "it is read-only; ",
                 None => "",
             };
             return Err(format!(

@@ -41,18 +41,15 @@ struct Tried {
 pub enum Cause {
     /// No room is left on its disk.
     Full,
-    /// It, its disk or the server takes no writes.
-    ReadOnly,
 }
 
 impl Cause {
     /// By the words of SQLite, of PostgreSQL and of the operating system.
     fn of(reason: &str) -> Option<Self> {
-        let says = |words: &[&str]| words.iter().any(|words| reason.contains(*words));
-        if says(&["disk is full", "No space left"]) {
-            return Some(Self::Full);
-        }
-        says(&["readonly database", "read-only", "Read-only"]).then_some(Self::ReadOnly)
+        let is_full = ["disk is full", "No space left"]
+            .iter()
+            .any(|words| reason.contains(words));
+        is_full.then_some(Self::Full)
     }
 }
 
@@ -213,11 +210,7 @@ mod tests {
         for (reason, cause) in [
             ("(code: 13) database or disk is full", Some(Cause::Full)),
             ("could not extend file: No space left on device", Some(Cause::Full)),
-            ("(code: 8) attempt to write a readonly database", Some(Cause::ReadOnly)),
-            (
-                "cannot execute UPDATE in a read-only transaction",
-                Some(Cause::ReadOnly),
-            ),
+            ("(code: 8) attempt to write a readonly database", None),
             ("(code: 5) database is locked", None),
         ] {
             assert_eq!(Cause::of(reason), cause, "{reason}");

@@ -43,8 +43,8 @@ trait Course: Copy {
         stage
     }
 
-    /// What happens to the database while no daemon runs.
-    async fn after_a_death(self, _: &Database) {}
+    /// What happens while no daemon runs.
+    async fn after_a_death(self, _: &Stage, _: &mut Client) {}
 
     /// Plays on from where the client stands. The batches at their end; `None` if the daemon is gone before.
     async fn play(self, stage: &Stage, client: &mut Client) -> Option<Vec<Value>>;
@@ -159,7 +159,7 @@ impl<C: Course> Walk<C> {
             if self.postgresql == Some(Leases::AreCutShort) {
                 stage.database.let_leases_lapse().await;
             }
-            self.course.after_a_death(&stage.database).await;
+            self.course.after_a_death(&stage, &mut client).await;
         }
         let batches = match ended {
             Some(batches) => batches,

@@ -21,6 +21,8 @@ pub struct Client {
     answered: HashMap<String, Value>,
     /// The last event that was read of a batch.
     places: HashMap<String, i64>,
+    /// The posts that were gone from the network after a death while the rows knew nothing of it.
+    pub unrecorded: Vec<String>,
 }
 
 impl Client {
