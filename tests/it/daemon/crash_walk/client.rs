@@ -35,11 +35,6 @@ impl Client {
         self.api.clone().expect("it has met a daemon")
     }
 
-    /// The answer to what was asked under this name, if it came.
-    pub fn was_answered(&self, name: &str) -> Option<&Value> {
-        self.answered.get(name)
-    }
-
     /// Whether a command of this name was sent, answered or not.
     pub fn has_asked(&self, name: &str) -> bool {
         self.asked.contains(name)
