@@ -73,7 +73,7 @@ async fn beside(setting: &Setting, batches: u32, calls: u32, table: &mut Table) 
     table.push(Row {
         limit: format!("bare loop {:.3} CPU-s", (before.cpu + after.cpu) / 2.0),
         ..Row::told(
-            format!("processor time per 1,000 steps, {calls} calls in flight"),
+            format!("processor time per 1,000 steps, up to {calls} calls in flight"),
             format!("{:.3} CPU-s", daemon.cpu),
         )
     });
@@ -84,7 +84,7 @@ async fn beside(setting: &Setting, batches: u32, calls: u32, table: &mut Table) 
         ),
         ratio: Some(ratio),
         ..Row::told(
-            format!("clip steps, {batches} batches, {calls} calls in flight on both sides"),
+            format!("clip steps, {batches} batches, up to {calls} calls in flight on both sides"),
             format!("{:.0}/s", daemon.per_second),
         )
     };

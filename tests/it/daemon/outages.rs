@@ -40,6 +40,18 @@ async fn away(stage: &Stage) {
     assert!(asked <= FEW, "{asked} requests during an outage");
 }
 
+/// The provider is away from the next create call on, for longer than its slot is ahead.
+async fn away_from_the_next_create(stage: &Stage) {
+    stage.faults(json!({"unavailable": {"route": "create"}}));
+    let creates = || {
+        let requests = stage.sandbox.requests();
+        requests.get(&Route::Create).map_or(0, |asked| asked.count)
+    };
+    let before = creates();
+    stage.until("a create request is refused", |_| creates() > before).await;
+    away(stage).await;
+}
+
 #[tokio::test]
 async fn a_provider_that_answers_503_in_any_phase_costs_no_clip_and_gets_few_requests() {
     let stage = stage().await;
@@ -59,17 +71,7 @@ async fn a_provider_that_answers_503_in_any_phase_costs_no_clip_and_gets_few_req
     away(&stage).await;
 
     // When the create call of the second clip is made, and while it is looked for.
-    stage.faults(json!({"unavailable": {"route": "create"}}));
-    let creates = || {
-        stage
-            .sandbox
-            .requests()
-            .get(&Route::Create)
-            .map_or(0, |asked| asked.count)
-    };
-    let before = creates();
-    stage.until("a create request is refused", |_| creates() > before).await;
-    away(&stage).await;
+    away_from_the_next_create(&stage).await;
 
     ledger::all_published(&stage.sandbox, &api.finished(&id).await);
     daemon.stop().await;
@@ -166,6 +168,21 @@ async fn a_list_that_was_seen_to_show_published_posts_proves_absence_without_a_s
     let batch = daemon.api.finished(&id).await;
     ledger::all_published(&stage.sandbox, &batch);
     assert_eq!(stage.creates(), 4);
+    daemon.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_list_that_was_seen_once_keeps_an_outage_from_holding_a_clip() {
+    let stage = stage().await.set("STORYCLIP_METRICOOL_LIST_SHOWS_PUBLISHED", "auto");
+    let daemon = stage.start().await;
+    let id = daemon.api.publish(&three_clips()).await;
+    daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
+    stage.faults(json!({"error_before_commit": {"next": 1}}));
+    // It was looked for, and the list showed the clip before it as published.
+    daemon.api.clip_is(&id, 2, "waiting_confirmation").await;
+    away_from_the_next_create(&stage).await;
+    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
     daemon.stop().await;
     stage.clear().await;
 }
