@@ -2,9 +2,9 @@
 //!
 //! Everything that [`Store`] offers goes through here. What waits in the queue when the process dies was never promised.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
-use sqlx::{Any, Transaction, pool::PoolConnection};
+use sqlx::{Any, AnyPool, Transaction, pool::PoolConnection};
 use storyclip_actors::error::StoreError;
 use tokio::sync::oneshot;
 
@@ -56,6 +56,20 @@ impl Store {
 
     /// A transaction in which every statement sees the same rows.
     pub(super) async fn steady(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        self.0.readers.begin_with(self.0.dialect.steady()).await
+        begin(&self.0.readers, self.0.dialect.steady()).await
     }
+
+    /// A transaction of the connection that writes beside the committer: notices and keys.
+    pub(super) async fn aside(&self) -> sqlx::Result<Transaction<'static, Any>> {
+        begin(&self.0.aside, self.0.dialect.writing()).await
+    }
+}
+
+/// Begins a transaction on a connection of its own, by a task of its own: whoever asked may be gone before the server has
+/// answered, and the driver knows of a transaction, and ends it, only from its answer on. The connection's next user would
+/// be in it, and see what there was long ago.
+async fn begin(pool: &AnyPool, statement: &'static str) -> sqlx::Result<Transaction<'static, Any>> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(statement).await }).await;
+    begun.unwrap_or_else(|died| Err(sqlx::Error::Io(io::Error::other(died))))
 }

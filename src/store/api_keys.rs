@@ -3,7 +3,7 @@
 //! The routes of `/api/keys` and the daemon call it; requests are checked against a ring in memory. Its rows are nobody
 //! else's, so its writes do not pass the committer but the connection aside. A transaction that is cut off leaves nothing.
 
-use sqlx::{Any, AnyConnection, SqlStr, Transaction};
+use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
     error::StoreError,
     model::{Tenant, Timestamp},
@@ -94,7 +94,7 @@ impl Store {
     pub async fn create_key(&self, new: &KeyView, repeat: Option<&IdempotencyEntry>) -> Result<Created, StoreError> {
         let created = self.reading(async {
             let texts = &self.0.api_keys;
-            let mut tx = self.writing_keys().await?;
+            let mut tx = self.aside().await?;
             if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, repeat, new.created_at).await? {
                 return Ok(Some(replayed));
             }
@@ -111,7 +111,7 @@ impl Store {
     /// Stores a key if there never was one; of several daemons that try at once, one does it.
     pub async fn create_first_key(&self, new: &KeyView) -> Result<bool, StoreError> {
         self.reading(async {
-            let mut tx = self.writing_keys().await?;
+            let mut tx = self.aside().await?;
             let stored = insert(&mut tx, &self.0.api_keys.first, new).await?;
             tx.commit().await?;
             Ok(stored)
@@ -122,7 +122,7 @@ impl Store {
     /// Revokes a key of this tenant; gives when that was first done, or `None` if there is no such key.
     pub async fn revoke_key(&self, tenant: &Tenant, id: &str, at: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         self.reading(async {
-            let mut tx = self.writing_keys().await?;
+            let mut tx = self.aside().await?;
             let query = sqlx::query(self.0.api_keys.revoke.clone()).bind(clean(tenant.as_str()));
             let row = query
                 .bind(clean(id))
@@ -144,7 +144,7 @@ impl Store {
         let mut rows = Rows::default();
         used.iter().for_each(|(id, at)| rows.push(&[&(*id).to_owned(), at]));
         self.reading(async {
-            let mut tx = self.writing_keys().await?;
+            let mut tx = self.aside().await?;
             execute(&mut tx, &self.0.api_keys.used, rows).await?;
             tx.commit().await
         })
@@ -179,10 +179,6 @@ impl Store {
             Ok(Listed::cut(keys?, page))
         })
         .await
-    }
-
-    async fn writing_keys(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        self.0.aside.begin_with(self.0.dialect.writing()).await
     }
 }
 

@@ -14,7 +14,7 @@ mod targets;
 mod tries;
 mod view;
 
-use sqlx::{Any, AnyConnection, SqlStr, Transaction, any::AnyRow};
+use sqlx::{AnyConnection, SqlStr, any::AnyRow};
 use storyclip_actors::error::StoreError;
 
 use super::{Store, rows::Rows, sql, sql::Dialect};
@@ -54,11 +54,6 @@ impl Texts {
 }
 
 impl Store {
-    /// A transaction of the notices' own connection.
-    async fn aside(&self) -> sqlx::Result<Transaction<'static, Any>> {
-        self.0.aside.begin_with(self.0.dialect.writing()).await
-    }
-
     /// One statement over rows, as a transaction of the notices' own connection.
     async fn alone(&self, statement: &SqlStr, rows: Rows) -> Result<Vec<AnyRow>, StoreError> {
         self.reading(async {

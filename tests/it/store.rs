@@ -68,5 +68,5 @@ contract! {
     api_keys: a_key_is_read_as_it_was_stored_until_it_is_revoked, of_one_request_sent_often_one_key_is_made,
         the_first_key_is_made_once, a_tenant_has_so_many_keys_and_no_more, a_ring_takes_over_what_others_did_to_the_rows;
     failures: closing_finishes_the_queue, a_cut_connection_is_replaced, a_lost_database_is_an_error,
-        a_lost_commit_answer_is_looked_up;
+        a_lost_commit_answer_is_looked_up, a_read_that_is_given_up_leaves_no_old_view_behind;
 }

@@ -1,6 +1,6 @@
 //! Ends: of the store, of a connection, of the database.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use futures_util::future::join_all;
 use storyclip::store::{Options, Page, Store};
@@ -121,4 +121,41 @@ pub async fn a_lost_commit_answer_is_looked_up(bench: &Bench) {
         "it was given back"
     );
     far.close().await;
+}
+
+/// Whoever asked may be gone before the answer: a connection that was just beginning a steady view then serves the next one.
+pub async fn a_read_that_is_given_up_leaves_no_old_view_behind(bench: &Bench) {
+    if bench.store.is_sqlite() {
+        return;
+    }
+    let options = Options {
+        url: bench.options.url.clone(),
+        readers: 1,
+    };
+    let far = Store::open(&options, bench.ears.clone()).await.unwrap();
+    bench.live("b1", 1).await;
+    for polls in 0..40 {
+        given_up_after(polls, far.batch(&tenant(), &"b1".into())).await;
+        // A view sees what there was when it was first looked through.
+        assert!(far.version(&tenant(), &"b1".into()).await.unwrap().is_some());
+        let id = format!("n{polls}");
+        bench.store.create_batch(batch(&id, 1)).await.unwrap();
+        let seen = far.batch(&tenant(), &id.as_str().into()).await.unwrap();
+        assert!(seen.is_some(), "an old view after {polls} polls");
+    }
+    far.close().await;
+}
+
+/// Drops the future when it would be polled once more.
+async fn given_up_after(polls: u32, future: impl Future) {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(drop)
+    })
+    .await;
 }
