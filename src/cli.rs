@@ -187,7 +187,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run_in_a_runtime(cli: Cli) -> Result<Ending, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // A daemon has more threads of its own, for HTTP.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(CliError::Runtime)?;

@@ -9,6 +9,7 @@ mod control;
 mod descriptors;
 mod facts;
 mod hold;
+mod http_threads;
 mod key_watch;
 mod lifetime;
 mod notifying;
@@ -47,6 +48,7 @@ use ahead::AskMetricool;
 use brands::LimitedBrands;
 use control::ActorControl;
 use facts::StoreFacts;
+use http_threads::HttpThreads;
 use lifetime::Lifetime;
 
 pub use start_error::StartError;
@@ -76,6 +78,7 @@ pub struct Daemon {
     notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
+    http_threads: HttpThreads,
     #[cfg(feature = "otel")]
     exporting: Option<crate::traces::Exporting>,
 }
@@ -194,7 +197,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         write: config.write_timeout,
         ..http::Patience::default()
     };
-    let server = tokio::spawn(http::serve(listener, app, patience, connections, closing));
+    let http_threads = HttpThreads::start()?;
+    let server = http_threads.serve(listener, app, patience, connections, closing)?;
     let grace = config.shutdown_grace;
     Ok(Daemon {
         address,
@@ -211,6 +215,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         notifications,
         close,
         server,
+        http_threads,
         #[cfg(feature = "otel")]
         exporting,
     })
@@ -291,6 +296,8 @@ impl Daemon {
                 "the database does not answer: what was not written goes on from its rows at the next start"
             );
         }
+        // Last: a connection to the database that a handler opened lives on these threads.
+        drop(self.http_threads);
     }
 }
 

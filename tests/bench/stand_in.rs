@@ -16,6 +16,7 @@ use axum::{
     extract::{Query, Request, State},
     http::{Method, StatusCode, header},
     response::{IntoResponse, Response},
+    serve::ListenerExt,
 };
 use serde::Deserialize;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -51,9 +52,16 @@ pub struct Counts {
     creates: AtomicU64,
     looks: AtomicU64,
     confirmed: AtomicU64,
+    connections: AtomicU64,
 }
 
 impl Counts {
+    /// Connections that were taken. A client that keeps and reuses them has opened as many as it ever had calls in flight
+    /// at once.
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Create requests.
     pub fn creates(&self) -> u64 {
         self.creates.load(Ordering::Relaxed)
@@ -89,6 +97,10 @@ impl<S: Script> StandIn<S> {
             counts: counts.clone(),
         };
         let router = Router::new().fallback(answer::<S>).with_state(Arc::new(world));
+        let taken = counts.clone();
+        let listener = listener.tap_io(move |_| {
+            taken.connections.fetch_add(1, Ordering::Relaxed);
+        });
         let server = tokio::spawn(axum::serve(listener, router).into_future());
         Ok(Self {
             script,

@@ -44,6 +44,8 @@ struct Pace {
     per_second: f64,
     /// Seconds of processor time per 1,000 steps.
     cpu: f64,
+    /// Connections opened: calls that were in flight at once, at the most.
+    connections: u64,
 }
 
 pub async fn run(setting: &Setting, table: &mut Table) -> Outcome<()> {
@@ -75,6 +77,13 @@ async fn beside(setting: &Setting, batches: u32, calls: u32, table: &mut Table) 
         ..Row::told(
             format!("processor time per 1,000 steps, up to {calls} calls in flight"),
             format!("{:.3} CPU-s", daemon.cpu),
+        )
+    });
+    table.push(Row {
+        limit: format!("bare loop {} and {}", before.connections, after.connections),
+        ..Row::told(
+            format!("calls in flight at once at the most, of {calls}"),
+            format!("{}", daemon.connections),
         )
     });
     let row = Row {
@@ -136,6 +145,7 @@ async fn pace(counts: &Counts, steps: u32, process: Process) -> Outcome<Pace> {
     Ok(Pace {
         per_second: steps / (ended - began).as_secs_f64(),
         cpu: (cpu_then - cpu).as_secs_f64() / steps * 1_000.0,
+        connections: counts.connections(),
     })
 }
 
