@@ -23,7 +23,7 @@ pub(super) struct Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// How the batch stands: first of each connection, and when a batch goes on that had stopped.
+    /// How the batch stands: first of each connection; of an earlier version also what `Resumed` is.
     Connected,
     /// A clip moved.
     Progress,
@@ -31,8 +31,12 @@ pub(super) enum Kind {
     Completed,
     /// The batch was cancelled and nothing is in flight any more.
     Cancelled,
-    /// The batch stopped.
+    /// The batch failed; of an earlier version also what `Paused` is, with that status.
     Error,
+    /// The batch waits for a person.
+    Paused,
+    /// A batch goes on that had stopped or ended.
+    Resumed,
     /// Of a newer daemon.
     #[default]
     #[serde(other)]
