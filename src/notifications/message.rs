@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use storyclip_actors::{
     events::EventKind,
-    model::{BatchStatus, Tenant, Timestamp},
+    model::{BatchStatus, Tenant, Timestamp, code},
 };
 
 use crate::store::{News, Notice, NoticeKind};
@@ -124,7 +124,7 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Mailed>, push: bool) -> Opt
 
 fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
     match event {
-        EventKind::Connected => None,
+        EventKind::Connected | EventKind::Resumed => None,
         EventKind::Progress => match &*told.status {
             "published" => Some(NoticeKind::ClipPublished),
             "failed" => Some(NoticeKind::ClipFailed),
@@ -133,10 +133,11 @@ fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
         },
         EventKind::Completed => Some(NoticeKind::BatchCompleted),
         EventKind::Cancelled => Some(NoticeKind::BatchCancelled),
+        EventKind::Paused => paused(told),
         EventKind::Error => match told.status.parse() {
             Ok(BatchStatus::Failed) => Some(NoticeKind::BatchFailed),
-            // Who paused it needs not be told; what has a reason was not a person's doing.
-            Ok(BatchStatus::Paused) => told.code.as_ref().map(|_| NoticeKind::BatchPaused),
+            // As an earlier version stored it.
+            Ok(BatchStatus::Paused) => paused(told),
             Ok(
                 BatchStatus::Draft
                 | BatchStatus::Scheduled
@@ -147,6 +148,12 @@ fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
             | Err(_) => None,
         },
     }
+}
+
+/// Who paused it needs not be told.
+fn paused(told: &Told<'_>) -> Option<NoticeKind> {
+    let by_a_person = told.code.as_deref() == Some(code::PAUSED);
+    (!by_a_person).then_some(NoticeKind::BatchPaused)
 }
 
 fn message<'a>(news: &'a News, told: &'a Told<'_>, kind: NoticeKind) -> Message<'a> {
@@ -284,9 +291,13 @@ mod tests {
             Some(NoticeKind::BatchCancelled)
         );
         assert_eq!(kinds(EventKind::Error, "failed"), Some(NoticeKind::BatchFailed));
-        assert_eq!(kinds(EventKind::Error, "paused"), Some(NoticeKind::BatchPaused));
-        assert_eq!(told(EventKind::Error, "paused", 0, None), None, "a person did it");
+        for pause in [EventKind::Paused, EventKind::Error] {
+            assert_eq!(kinds(pause, "paused"), Some(NoticeKind::BatchPaused));
+            let by_a_person = told(pause, "paused", 0, Some(code::PAUSED));
+            assert_eq!(by_a_person, None, "who did it needs not be told");
+        }
         assert_eq!(kinds(EventKind::Connected, "processing"), None);
+        assert_eq!(kinds(EventKind::Resumed, "processing"), None);
     }
 
     #[test]
@@ -299,7 +310,7 @@ mod tests {
         assert_eq!(to(EventKind::Completed, "completed", 1), (1, true, true));
         assert_eq!(to(EventKind::Error, "failed", 1), (1, true, true));
         assert_eq!(
-            to(EventKind::Error, "paused", 1),
+            to(EventKind::Paused, "paused", 1),
             (1, true, false),
             "webhooks do not know this type"
         );

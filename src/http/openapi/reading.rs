@@ -119,6 +119,8 @@ fn stream() -> Operation {
         .says(
             "Exactly one of `batchId` and `userId`. `data:` is one JSON object: first `connected` (a user stream has one per \
              active batch), then `progress`, last `completed`, `cancelled` or `error`, after which a batch's stream closes. \
+             In between, `paused` (with `error`) tells that a batch waits for a person, and `resumed` that it is at work \
+             again, or that the first slot of a scheduled one has come; both have the fields of the last message. \
              A message that records a change has an `id:`; `waiting` ticks have none and are not stored. `Last-Event-ID` \
              resumes without a gap or a repeat, also on another node and after a restart. A comment is sent every 15 s.",
         )
