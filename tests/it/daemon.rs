@@ -42,5 +42,6 @@ mod systemd;
 mod tenants;
 #[cfg(feature = "otel")]
 mod traces;
+mod transitions;
 mod upgrade;
 mod watcher;

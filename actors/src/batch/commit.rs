@@ -127,6 +127,7 @@ impl Run {
                 }
             }
         }
+        self.tell_of_the_batch();
         self.stored_status = self.batch.status;
         let (release, create) = (self.draft.release, self.draft.create.take());
         self.batch.wake_at = change.head.wake_at;
@@ -145,6 +146,15 @@ impl Run {
             myself.cast(BatchMessage::Wake)?;
         }
         Ok(as_planned)
+    }
+
+    /// One line per transition of the batch: of its row, so one that was undone in the same commit is none.
+    fn tell_of_the_batch(&self) {
+        let (from, to) = (self.stored_status, self.batch.status);
+        if from != to {
+            let code = self.batch.error.as_ref().map(|error| &*error.code);
+            tracing::info!(batch.id = %self.batch.id, from = %from, to = %to, code, "batch moved");
+        }
     }
 
     #[cfg(feature = "without-intent")]
@@ -287,7 +297,7 @@ impl Run {
     }
 }
 
-/// One line per transition, while the disk is waited for: the next create call does not wait for the log.
+/// One line per transition of a clip, while the disk is waited for: the next create call does not wait for the log.
 async fn tell(batch: &BatchId, moves: Vec<Move>) {
     if moves.is_empty() {
         return;
