@@ -10,7 +10,7 @@ use crate::model::{Batch, BatchStatus, Clip, ClipStatus, Timestamp, Totals, code
 /// A stored event before the store has numbered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// `progress`, `completed`, `cancelled` or `error`.
+    /// What it tells.
     pub kind: EventKind,
     /// The clip it is about, from 1.
     pub clip: Option<u32>,
@@ -22,7 +22,7 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// How the batch stands: first on a stream, where it is not stored, and stored when a batch goes on that had stopped.
+    /// How the batch stands: first on a stream, and not stored. (Earlier versions stored it when a batch went on.)
     Connected,
     /// A clip moved.
     Progress,
@@ -30,8 +30,13 @@ pub enum EventKind {
     Completed,
     /// The batch was cancelled and its last clip in flight is settled.
     Cancelled,
-    /// The batch stopped: `failed`, or `paused` with a reason.
+    /// The batch is `failed`. (Earlier versions told a pause by it.)
     Error,
+    /// The batch rests, for the reason in `error`, until somebody lets it go on. Not the last message, and none of API.md's:
+    /// who does not know it loses nothing.
+    Paused,
+    /// A batch goes on that had stopped or ended. The same.
+    Resumed,
 }
 
 impl EventKind {
@@ -43,6 +48,8 @@ impl EventKind {
             Self::Completed => "completed",
             Self::Cancelled => "cancelled",
             Self::Error => "error",
+            Self::Paused => "paused",
+            Self::Resumed => "resumed",
         }
     }
 }
@@ -180,10 +187,9 @@ pub fn waiting(batch: &Batch, clip: &Clip, totals: Totals, wait: &WaitProgress, 
     .text()
 }
 
-/// A batch that had stopped or ended goes on, because a person said so. No message of the stream's list is about that; the
-/// one that tells how a batch stands (`connected`, here with a number) is what every watcher understands.
+/// A batch that had stopped or ended goes on, because a person said so.
 pub fn going_on(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
-    let kind = EventKind::Connected;
+    let kind = EventKind::Resumed;
     Event {
         kind,
         clip: None,
@@ -191,16 +197,13 @@ pub fn going_on(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     }
 }
 
-/// The batch came to an end or a stop: `completed`, `cancelled`, or `error` for the others.
+/// The batch came to an end or a stop: `completed`, `cancelled`, `paused`, or `error` for the others.
 pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     let kind = match batch.status {
         BatchStatus::Completed => EventKind::Completed,
         BatchStatus::Cancelled => EventKind::Cancelled,
-        BatchStatus::Draft
-        | BatchStatus::Scheduled
-        | BatchStatus::Processing
-        | BatchStatus::Paused
-        | BatchStatus::Failed => EventKind::Error,
+        BatchStatus::Paused => EventKind::Paused,
+        BatchStatus::Draft | BatchStatus::Scheduled | BatchStatus::Processing | BatchStatus::Failed => EventKind::Error,
     };
     Event {
         kind,
@@ -209,7 +212,7 @@ pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     }
 }
 
-/// The body of `connected`, `completed`, `cancelled` and `error`.
+/// The body of a message about a whole batch.
 pub fn summary(
     kind: EventKind,
     batch_id: &str,

@@ -23,7 +23,7 @@ pub(super) struct Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// How the batch stands: first of each connection, and when a batch goes on that had stopped.
+    /// How the batch stands: first of each connection.
     Connected,
     /// A clip moved.
     Progress,
@@ -31,8 +31,12 @@ pub(super) enum Kind {
     Completed,
     /// The batch was cancelled and nothing is in flight any more.
     Cancelled,
-    /// The batch stopped.
+    /// The batch failed, or, from an earlier daemon, rests.
     Error,
+    /// The batch rests.
+    Paused,
+    /// It goes on.
+    Resumed,
     /// Of a newer daemon.
     #[default]
     #[serde(other)]

@@ -22,13 +22,6 @@ struct Posts {
     cancelled: u32,
 }
 
-impl State {
-    /// Whether nothing more happens until a person does something.
-    pub(super) fn is_at_rest(&self) -> bool {
-        is_finished(&self.status) || self.status == "paused"
-    }
-}
-
 fn is_finished(status: &str) -> bool {
     matches!(status, "completed" | "failed" | "cancelled")
 }
@@ -61,8 +54,12 @@ impl Progress {
         self.published = event.published.max(self.published);
         self.failed = event.errors;
         let told = match event.r#type {
-            Kind::Completed | Kind::Cancelled | Kind::Error => true,
+            Kind::Completed | Kind::Cancelled | Kind::Error | Kind::Paused => true,
             Kind::Connected if is_finished(&event.status) => false,
+            Kind::Resumed => {
+                self.end = None;
+                return;
+            }
             Kind::Connected | Kind::Progress | Kind::Unknown => return,
         };
         self.end = Some(End {
@@ -78,8 +75,8 @@ impl Progress {
         self.end.as_ref().is_some_and(|end| end.told || closed)
     }
 
-    /// The daemon's own word after the message of an end: the counts may be newer than that message, and a batch that
-    /// is not at rest has gone on since.
+    /// The daemon's own word after the message of an end: the counts may be newer than that message, and a batch that is at
+    /// work, or came to another end, has gone on since.
     pub(super) fn settle(&mut self, state: State) {
         let Posts {
             total,
@@ -88,11 +85,7 @@ impl Progress {
             cancelled,
         } = state.posts;
         (self.total, self.published, self.failed, self.cancelled) = (total, published, failed, cancelled);
-        let at_rest = state.is_at_rest();
-        self.end = self.end.take().filter(|_| at_rest).map(|end| End {
-            status: state.status,
-            ..end
-        });
+        self.end = self.end.take().filter(|end| end.status == state.status);
     }
 
     /// How many clips are done.
@@ -165,10 +158,13 @@ mod tests {
 
     #[test]
     fn a_pause_is_an_ending_that_says_why() {
-        let json = r#"{"type":"error","status":"paused","published":1,"errors":1,"total":3,"error":"a clip failed"}"#;
-        let progress = after(&[CONNECTED, json]);
-        assert!(progress.is_over(false));
-        assert_eq!(progress.summary(), "paused: 1 published, 1 failed of 3 (a clip failed)");
+        // The second is the word of an earlier daemon.
+        for r#type in ["paused", "error"] {
+            let rest = r#""status":"paused","published":1,"errors":1,"total":3,"error":"a clip failed""#;
+            let progress = after(&[CONNECTED, &format!(r#"{{"type":"{type}",{rest}}}"#)]);
+            assert!(progress.is_over(false));
+            assert_eq!(progress.summary(), "paused: 1 published, 1 failed of 3 (a clip failed)");
+        }
     }
 
     #[test]
@@ -219,6 +215,21 @@ mod tests {
         ]);
         progress.settle(state("processing", 1, 0, 0));
         assert!(!progress.is_over(true));
+    }
+
+    #[test]
+    fn a_pause_that_is_over_is_neither_the_end_nor_its_reason() {
+        const PAUSED: &str = r#"{"type":"paused","status":"paused","total":2,"error":"a person"}"#;
+        for status in ["completed", "cancelled", "failed"] {
+            let mut progress = after(&[CONNECTED, PAUSED]);
+            progress.settle(state(status, 2, 0, 0));
+            assert!(!progress.is_over(true), "{status}: its own message follows");
+        }
+        let resumed = r#"{"type":"resumed","status":"processing","total":2}"#;
+        assert!(!after(&[CONNECTED, PAUSED, resumed]).is_over(true));
+        let progress = after(&[CONNECTED, PAUSED, resumed, COMPLETED]);
+        assert!(progress.is_over(false));
+        assert_eq!(progress.summary(), "completed: 2 published, 0 failed of 2");
     }
 
     #[test]

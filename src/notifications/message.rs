@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde::{Deserialize, Serialize};
 use storyclip_actors::{
     events::EventKind,
-    model::{BatchStatus, Tenant, Timestamp},
+    model::{BatchStatus, Tenant, Timestamp, code},
 };
 
 use crate::store::{News, Notice, NoticeKind};
@@ -124,7 +124,7 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Mailed>, push: bool) -> Opt
 
 fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
     match event {
-        EventKind::Connected => None,
+        EventKind::Connected | EventKind::Resumed => None,
         EventKind::Progress => match &*told.status {
             "published" => Some(NoticeKind::ClipPublished),
             "failed" => Some(NoticeKind::ClipFailed),
@@ -133,10 +133,13 @@ fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
         },
         EventKind::Completed => Some(NoticeKind::BatchCompleted),
         EventKind::Cancelled => Some(NoticeKind::BatchCancelled),
-        EventKind::Error => match told.status.parse() {
+        EventKind::Error | EventKind::Paused => match told.status.parse() {
             Ok(BatchStatus::Failed) => Some(NoticeKind::BatchFailed),
-            // Who paused it needs not be told; what has a reason was not a person's doing.
-            Ok(BatchStatus::Paused) => told.code.as_ref().map(|_| NoticeKind::BatchPaused),
+            // Who paused it needs not be told.
+            Ok(BatchStatus::Paused) => {
+                let reason = told.code.as_deref().filter(|code| *code != code::PAUSED);
+                reason.map(|_| NoticeKind::BatchPaused)
+            }
             Ok(
                 BatchStatus::Draft
                 | BatchStatus::Scheduled
@@ -284,9 +287,18 @@ mod tests {
             Some(NoticeKind::BatchCancelled)
         );
         assert_eq!(kinds(EventKind::Error, "failed"), Some(NoticeKind::BatchFailed));
-        assert_eq!(kinds(EventKind::Error, "paused"), Some(NoticeKind::BatchPaused));
-        assert_eq!(told(EventKind::Error, "paused", 0, None), None, "a person did it");
-        assert_eq!(kinds(EventKind::Connected, "processing"), None);
+        for stopped in [EventKind::Paused, EventKind::Error] {
+            assert_eq!(kinds(stopped, "paused"), Some(NoticeKind::BatchPaused));
+            assert_eq!(told(stopped, "paused", 0, Some("PAUSED")), None, "a person did it");
+            assert_eq!(
+                told(stopped, "paused", 0, None),
+                None,
+                "an earlier version gave no reason for it"
+            );
+        }
+        for passing in [EventKind::Connected, EventKind::Resumed] {
+            assert_eq!(kinds(passing, "processing"), None);
+        }
     }
 
     #[test]
@@ -299,7 +311,7 @@ mod tests {
         assert_eq!(to(EventKind::Completed, "completed", 1), (1, true, true));
         assert_eq!(to(EventKind::Error, "failed", 1), (1, true, true));
         assert_eq!(
-            to(EventKind::Error, "paused", 1),
+            to(EventKind::Paused, "paused", 1),
             (1, true, false),
             "webhooks do not know this type"
         );

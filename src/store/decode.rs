@@ -165,6 +165,8 @@ impl<'r> Cursor<'r> {
             "completed" => Ok(EventKind::Completed),
             "cancelled" => Ok(EventKind::Cancelled),
             "error" => Ok(EventKind::Error),
+            "paused" => Ok(EventKind::Paused),
+            "resumed" => Ok(EventKind::Resumed),
             other => Err(bad(
                 column,
                 std::io::Error::other(format!("\"{other}\" is no kind of event")),

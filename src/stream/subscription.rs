@@ -144,7 +144,7 @@ impl Subscription {
         }
         self.ended_by = match frame.kind {
             EventKind::Completed | EventKind::Cancelled | EventKind::Error => Some(frame.kind),
-            EventKind::Connected | EventKind::Progress => None,
+            EventKind::Connected | EventKind::Progress | EventKind::Paused | EventKind::Resumed => None,
         };
         frame.bytes
     }
@@ -189,8 +189,8 @@ impl Subscription {
         end.is_some_and(|end| self.cursor >= end)
     }
 
-    /// After a terminal message: the stream ends with what there is, if the batch is finished in just this way. (An
-    /// `error` may also tell of a pause, and a finished batch may have been opened again since.)
+    /// After a terminal message: the stream ends with what there is, if the batch is finished in just this way. (It may have
+    /// been opened again since, and `error` of an earlier version may tell of a pause.)
     async fn see_whether_finished(&mut self, kind: EventKind) -> Result<(), StoreError> {
         let Some(ending) = self.ending.as_mut().filter(|ending| ending.at.is_none()) else {
             return Ok(());

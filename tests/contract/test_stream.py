@@ -26,6 +26,12 @@ class Stream(Case):
                     self.assertIsNotNone(message.number, message)
                 if message["status"] == "failed":
                     self.assertTrue(message["error"])
+            case "paused" | "resumed" as turn:
+                # Beyond API.md, and never the last.
+                self.assertHas(message, "status", "published", "errors", "total")
+                self.assertIsNotNone(message.number)
+                self.assertEqual(message["status"] == "paused", turn == "paused")
+                self.assertEqual(bool(message.get("error")), turn == "paused")
             case ending:
                 self.assertIn(ending, TERMINAL)
                 self.assertHas(message, "published", "errors", "total")
@@ -83,6 +89,19 @@ class Stream(Case):
         self.until(batch_id, lambda message: message.get("status") == "waiting" and message["currentStory"] == "clip_2")
         self.acme.post(f"/api/metricool/batch/{batch_id}/cancel")
         self.assertEqual(self.batch(batch_id)["status"], "cancelled")
+
+    def test_a_pause_is_not_the_last_word(self):
+        batch_id = self.publish(story(STUCK, "a"))["batchId"]
+        with self.acme.stream(batchId=batch_id) as stream:
+            seen = stream.until(lambda message: message.get("status") == "waiting")
+            for command in ("pause", "resume", "pause", "cancel"):
+                self.assertEqual(self.acme.post(f"/api/metricool/batch/{batch_id}/{command}").status, 200, command)
+            seen += stream.until(lambda message: message["type"] in TERMINAL)
+            self.assertEqual(list(stream), [], "the server closes it")
+        for message in seen:
+            self.hold(message, batch_id)
+        turns = [message["type"] for message in seen if message["type"] != "progress"]
+        self.assertEqual(turns, ["connected", "paused", "resumed", "paused", "cancelled"])
 
     def test_a_batch_that_cannot_go_on(self):
         batch_id = self.publish(story(BROKEN, "a", onFailure="stop"))["batchId"]

@@ -17,6 +17,7 @@ mod hostile;
 mod keys;
 mod kills;
 mod ledger;
+mod logging;
 mod mail;
 mod mail_server;
 mod minutes;

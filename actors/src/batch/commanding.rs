@@ -71,7 +71,6 @@ impl Run {
         self.batch.status = BatchStatus::Cancelled;
         self.batch.error = None;
         self.draft.head = true;
-        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
         self.each(may_be_cancelled, || ClipEvent::Cancel)
     }
 
@@ -211,7 +210,6 @@ impl Run {
             self.batch.started_at = Some(self.context.now());
         }
         self.draft.head = true;
-        tracing::info!(batch.id = %self.batch.id, to = %self.batch.status, "batch moved");
         let told = events::going_on(&self.batch, self.totals(), self.context.now());
         self.draft.events.push(told);
     }

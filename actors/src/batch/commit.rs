@@ -14,7 +14,7 @@ use crate::{
     lifecycle::ClipEvent,
     limiter::Reservation,
     messages::{BatchMessage, PublisherMessage},
-    model::{Batch, BatchId, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    model::{Batch, BatchStatus, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     schedule,
     work::Call,
@@ -91,12 +91,13 @@ impl Run {
         #[cfg(feature = "without-intent")]
         self.send_before_it_is_durable();
         let mut change = Arc::new(self.change());
+        let mut told = (self.stored_status != self.batch.status).then_some(self.stored_status);
         let mut moves = 0;
         let mut failures = 0;
         let mut as_planned = true;
         loop {
             let committing = self.context.store.commit(change.clone());
-            let telling = tell(&self.batch.id, std::mem::take(&mut self.draft.moves));
+            let telling = tell(&self.batch, told.take(), std::mem::take(&mut self.draft.moves));
             let (committed, ()) = tokio::join!(committing, telling);
             match committed {
                 Ok(()) => break,
@@ -287,9 +288,10 @@ impl Run {
     }
 }
 
-/// One line per transition, while the disk is waited for: the next create call does not wait for the log.
-async fn tell(batch: &BatchId, moves: Vec<Move>) {
-    if moves.is_empty() {
+/// One line per transition, of clips and of the batch, while the disk is waited for: the next create call does not wait
+/// for the log.
+async fn tell(batch: &Batch, from: Option<BatchStatus>, moves: Vec<Move>) {
+    if moves.is_empty() && from.is_none() {
         return;
     }
     // The change is on its way into the database first.
@@ -303,8 +305,12 @@ async fn tell(batch: &BatchId, moves: Vec<Move>) {
     } in &moves
     {
         tracing::info!(
-            batch.id = %batch, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
+            batch.id = %batch.id, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
             "clip moved"
         );
+    }
+    if let Some(from) = from {
+        let code = batch.error.as_ref().map(|error| &*error.code);
+        tracing::info!(batch.id = %batch.id, from = %from, to = %batch.status, code, "batch moved");
     }
 }

@@ -67,7 +67,6 @@ impl Run {
         if status.is_finished() {
             self.batch.completed_at = Some(now);
         }
-        tracing::info!(batch.id = %self.batch.id, to = %status, "batch moved");
         self.draft.head = true;
         self.draft.events.push(events::ending(&self.batch, self.totals(), now));
     }

@@ -103,7 +103,7 @@ async fn a_change_whose_answer_is_lost_is_made_and_told_once() {
     world.command(&batch, Wish::Pause).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let told = world.store.events(&batch);
-    assert_eq!(told.iter().filter(|event| event.kind.as_str() == "error").count(), 1);
+    assert_eq!(told.iter().filter(|event| event.kind.as_str() == "paused").count(), 1);
     world.command(&batch, Wish::Resume).await;
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert_ledger(&world, &batch);

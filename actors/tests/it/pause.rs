@@ -56,17 +56,17 @@ async fn a_pause_is_told_as_a_stop_and_a_resume_as_how_the_batch_stands() {
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
     world.command(&batch, Wish::Pause).await;
     let stop = world.store.events(&batch).pop().unwrap();
-    assert_eq!(stop.kind.as_str(), "error");
+    assert_eq!(stop.kind.as_str(), "paused");
     for part in [r#""status":"paused""#, r#""code":"PAUSED""#, r#""error":"a person"#] {
         assert!(stop.body.contains(part), "{}", stop.body);
     }
     world.command(&batch, Wish::Resume).await;
     let before = world.store.events(&batch).len();
     let going_on = world.store.events(&batch).pop().unwrap();
-    assert_eq!(going_on.kind.as_str(), "connected");
+    assert_eq!(going_on.kind.as_str(), "resumed");
     assert!(going_on.body.contains(r#""status":"processing""#) && !going_on.body.contains("error\":\""));
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
-    assert!(!kinds(&world, &batch)[before..].contains(&"connected"));
+    assert!(!kinds(&world, &batch)[before..].contains(&"resumed"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +111,7 @@ async fn repeating_either_changes_nothing_and_the_last_word_counts() {
     for _ in 0..3 {
         assert_eq!(world.command(&batch, Wish::Pause).await, Some(BatchStatus::Paused));
     }
-    let stops = kinds(&world, &batch).iter().filter(|kind| **kind == "error").count();
+    let stops = kinds(&world, &batch).iter().filter(|kind| **kind == "paused").count();
     assert_eq!(stops, 1);
     for wish in [Wish::Resume, Wish::Pause, Wish::Resume, Wish::Pause] {
         world.store.insert_command(&batch, wish);
@@ -192,7 +192,7 @@ async fn a_held_clip_pauses_again_at_once_under_the_policies_that_stop_for_it() 
     assert_eq!(&*world.store.read(&batch).0.error.unwrap().code, "CLIP_HELD");
     assert_eq!(world.network.calls("create").len(), 1);
     let kinds = kinds(&world, &batch);
-    assert_eq!(kinds[kinds.len() - 3..], ["error", "connected", "error"]);
+    assert_eq!(kinds[kinds.len() - 3..], ["paused", "resumed", "paused"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -83,10 +83,7 @@ async fn an_adopted_post_is_published_by_the_networks_word() {
         assert_eq!(verdict.unwrap().as_str(), "published");
         assert_eq!(world.network.calls("create").len(), 2, "{crash:?}");
         assert_eq!(
-            kinds(&world, &batch)
-                .iter()
-                .filter(|kind| **kind == "connected")
-                .count(),
+            kinds(&world, &batch).iter().filter(|kind| **kind == "resumed").count(),
             1
         );
         assert_ledger(&world, &batch);

@@ -221,7 +221,7 @@ async fn a_clip_that_was_certainly_refused_is_sent_without_a_question() {
     assert!(world.network.calls("find").is_empty());
     let events = world.store.events(&batch);
     assert!(events[before].body.contains(r#""status":"queued""#) && events[before].body.contains(r#""errors":0"#));
-    assert_eq!(kinds(&world, &batch)[before + 1], "connected");
+    assert_eq!(kinds(&world, &batch)[before + 1], "resumed");
     assert_ledger(&world, &batch);
 }
 

@@ -82,7 +82,7 @@ async fn clips_are_handed_over_at_once_and_the_batch_leaves_memory_until_its_fir
     assert_eq!(live(&world), (1..=10).map(|n| n.to_string()).collect::<Vec<_>>());
     assert_ledger(&world, &batch);
     let told = kinds(&world, &batch);
-    assert_eq!(told.iter().filter(|kind| **kind == "connected").count(), 1);
+    assert_eq!(told.iter().filter(|kind| **kind == "resumed").count(), 1);
     assert_eq!(told.last(), Some(&"completed"));
     let (row, clips) = world.store.read(&batch);
     for clip in &clips {

@@ -155,7 +155,7 @@ async fn keeps_failing(actor: &str) {
     let daemon = stage.start().await;
     let [failing, other] = two_batches();
     let (failing, other) = (daemon.api.publish(&failing).await, daemon.api.publish(&other).await);
-    let paused = daemon.api.hears(&failing, |event| event["type"] == "error").await;
+    let paused = daemon.api.hears(&failing, |event| event["type"] == "paused").await;
     assert_eq!(paused.data["code"], "BATCH_KEEPS_FAILING", "{:#}", paused.data);
     assert_eq!(daemon.api.batch(&failing).await["status"], "paused");
     ledger::all_published(&stage.sandbox, &daemon.api.finished(&other).await);

@@ -85,8 +85,13 @@ impl Process {
     /// The base URL, once it listens; `None` if it ends without.
     pub async fn listening_or_ended(&mut self) -> Option<String> {
         let line = self.logged_or_ended("listening").await?;
-        let (_, address) = line.split_once("address=").expect("the line names the address");
-        Some(format!("http://{}", address.split_whitespace().next().unwrap()))
+        // As people read it, or as machines do.
+        let named = line
+            .split_once("address=")
+            .or_else(|| line.split_once(r#""address":""#));
+        let (_, address) = named.expect("the line names the address");
+        let ends = |letter: char| letter.is_whitespace() || letter == '"';
+        Some(format!("http://{}", address.split(ends).next().unwrap()))
     }
 
     /// The first log line with this text, waited for.

@@ -52,7 +52,7 @@ async fn scraped(daemon: &Daemon, series: &str) -> i64 {
 async fn stopped_for(daemon: &Daemon, id: &str, held: i64) -> Value {
     let reason = format!("{held} clips are held");
     let message = daemon.api.hears(id, |event| {
-        event["type"] == "error" && event["error"].as_str().is_some_and(|error| error.starts_with(&reason))
+        event["type"] == "paused" && event["error"].as_str().is_some_and(|error| error.starts_with(&reason))
     });
     assert_eq!(message.await.data["code"], "CLIP_HELD");
     assert_eq!(scraped(daemon, "storyclip_clips{status=\"held\"}").await, held);

@@ -147,13 +147,14 @@ async fn a_death_in_the_middle_of_a_withdrawal_doubles_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_policies_stop_and_hold_withdraw_the_rest_and_let_it_go_on_at_new_slots() {
-    for (policy, stopped, wish) in [
+    for (policy, stopped, word, wish) in [
         (
             OnFailure::Stop,
             BatchStatus::Failed,
+            "error",
             Wish::RetryFailed { clips: vec![] },
         ),
-        (OnFailure::Hold, BatchStatus::Paused, Wish::Resume),
+        (OnFailure::Hold, BatchStatus::Paused, "paused", Wish::Resume),
     ] {
         let world = world_of_minutes().await;
         let permanent = PublishFailure {
@@ -172,7 +173,7 @@ async fn the_policies_stop_and_hold_withdraw_the_rest_and_let_it_go_on_at_new_sl
         );
         assert_eq!(
             kinds(&world, &batch).last(),
-            Some(&"error"),
+            Some(&word),
             "told when all that goes is withdrawn"
         );
         tokio::time::sleep(HOUR).await;

@@ -266,7 +266,8 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
     let right = match row.batch.status {
         BatchStatus::Completed => told == Some("completed"),
         BatchStatus::Cancelled => told == Some("cancelled"),
-        BatchStatus::Paused | BatchStatus::Failed => told == Some("error"),
+        BatchStatus::Paused => told == Some("paused"),
+        BatchStatus::Failed => told == Some("error"),
         BatchStatus::Draft | BatchStatus::Scheduled | BatchStatus::Processing => told.is_none(),
     };
     let totals = Totals::of(&row.clips);
