@@ -24,6 +24,7 @@ use super::{
     stage::{Api, KEY, Stage, instant},
 };
 use client::Client;
+pub use client::statuses;
 
 const CRASH: &str = "STORYCLIP_TEST_CRASH";
 
