@@ -229,7 +229,10 @@ impl Faults {
             let (settings, rng) = &mut *now;
             strikes(&mut settings.unanswered, rng, route, media).is_some()
         };
-        while waits {
+        if !waits {
+            return;
+        }
+        loop {
             let changed = self.changed.notified();
             if self.lock().0.unanswered.is_none() {
                 return;
