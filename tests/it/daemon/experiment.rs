@@ -176,7 +176,11 @@ impl Experiment {
     ) -> Process {
         if self.settled * self.kills > kill * (self.urls.len() - 5) {
             self.starting += 1;
-            some_of(startup, &mut self.rng).await;
+            // The first start may have been a slow one.
+            tokio::select! {
+                () = some_of(startup, &mut self.rng) => {}
+                _ = process.listening() => {}
+            }
             return process;
         }
         let creates = stage.creates();
