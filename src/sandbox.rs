@@ -14,6 +14,7 @@ mod faults;
 mod fields;
 mod ledger;
 mod line;
+mod luck;
 mod post;
 mod route;
 mod scheduled_post;

@@ -16,7 +16,7 @@ use storyclip_actors::{context::Context, directory::Directory, messages::Supervi
 
 use crate::{
     http::{Readiness, Vital, Vitals},
-    store::{Cause, Store},
+    store::Store,
 };
 
 /// How long ago the supervisor's last sweep may be: a few of its intervals.
@@ -93,10 +93,8 @@ impl Readiness for Lifetime {
             );
         }
         if self.context.limiter.is_held() {
-            let why = match self.store.cause() {
-                Some(Cause::Full) => "its disk is full; ",
-                None => "",
-            };
+            let why = self.store.cause().map(|cause| format!("{}; ", cause.words()));
+            let why = why.unwrap_or_default();
             return Err(format!(
                 "the database is away: {why}nothing is sent to the networks until it is back"
             ));

@@ -21,9 +21,10 @@ use super::{
     answer::{self, Problem},
     best_times,
     dates::{instant, zone},
-    faults::{End, Gate},
+    faults::Gate,
     ledger::Commission,
     line::Line,
+    luck::End,
     post::State as PostState,
     route::Route,
     scheduled_post,
@@ -136,6 +137,7 @@ async fn dispatch(world: &Arc<World>, route: Route, id: Option<i64>, visit: Visi
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
+    world.faults.wait(route, visit.params.url.as_deref()).await;
     // A create's page is part of its luck, since its post is made all the same.
     if !matches!(route, Route::Create | Route::Update) && world.faults.page(route, visit.params.url.as_deref()) {
         return Ok(answer::page());
@@ -244,7 +246,13 @@ fn get(world: &World, visit: &Visit, id: Option<i64>) -> Result<Response, Proble
     let now = world.clock.now();
     let ledger = world.ledger();
     let post = ledger.get(visit.brand(), id, now).ok_or_else(Problem::not_found)?;
-    Ok(answer::enveloped(&post.body(now), json!({})))
+    let media = post.wanted.media.first().map(String::as_str);
+    let seen = if world.faults.withholds(Route::Get, media) {
+        post.before_anything()
+    } else {
+        now
+    };
+    Ok(answer::enveloped(&post.body(seen), json!({})))
 }
 
 /// The window of a listing, in the zone that is named beside it or the brand's.

@@ -1,4 +1,4 @@
-//! What goes wrong, by setting: the knobs behind `/_sandbox/faults`, and the luck of each request drawn from them.
+//! What goes wrong, by setting: the knobs behind `/_sandbox/faults`, and what befalls each request by them.
 //!
 //! Every request asks here what befalls it. Everything random comes from one generator, so a seed makes a sequential run
 //! repeatable. Kept in memory only.
@@ -11,10 +11,12 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use tokio::sync::Notify;
 
 use super::{
     best_times::BestTime,
     fault::{Away, Error, Failure, Fault, LiveAt, Plain, Span, Throttle, Word, strikes},
+    luck::Luck,
     route::Route,
 };
 
@@ -78,6 +80,12 @@ pub struct Settings {
     /// Posts that go live exactly so long after the slot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub publish_at_ms: Option<Fault<LiveAt>>,
+    /// Posts that read as if nothing had become of them yet, for as long as this is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<Fault<Plain>>,
+    /// Requests that wait for their answer for as long as this is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unanswered: Option<Fault<Plain>>,
     /// Posts without `publicUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub published_without_url: Option<Fault<Plain>>,
@@ -98,52 +106,13 @@ pub(super) enum Gate {
     Throttled(Option<u64>),
 }
 
-/// How a create call ends for its client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    Answered,
-    WithoutId,
-    Page,
-    Error { status: u16, committed: bool },
-    Cut { committed: bool },
-}
-
-impl End {
-    pub(super) fn commits(&self) -> bool {
-        match self {
-            Self::Answered | Self::WithoutId | Self::Page => true,
-            Self::Error { committed, .. } | Self::Cut { committed } => *committed,
-        }
-    }
-}
-
-/// What becomes of a post after its slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Live(Duration),
-    Failed(Duration, String),
-    Stuck,
-}
-
-/// The luck of one create call.
-#[derive(Clone, Debug)]
-pub(super) struct Luck {
-    pub(super) delay: Duration,
-    pub(super) commit_after: Duration,
-    pub(super) end: End,
-    pub(super) uuid: i64,
-    pub(super) fate: Fate,
-    pub(super) invisible: Duration,
-    pub(super) unlisted: Duration,
-    pub(super) without_url: bool,
-    pub(super) word: Option<String>,
-}
-
 /// The settings in force and the generator; shared by every request.
 #[derive(Debug)]
 pub struct Faults {
     base: Settings,
     now: Mutex<(Settings, SmallRng)>,
+    /// Rung when the settings change.
+    changed: Notify,
 }
 
 impl Faults {
@@ -151,6 +120,7 @@ impl Faults {
         let rng = generator(base.seed);
         Self {
             now: Mutex::new((base.clone(), rng)),
+            changed: Notify::new(),
             base,
         }
     }
@@ -189,12 +159,14 @@ impl Faults {
         if seed.is_some() {
             now.1 = generator(seed);
         }
+        self.changed.notify_waiters();
         Ok(now.0.clone())
     }
 
     /// Puts everything back to what the sandbox was started with.
     pub fn reset(&self) {
         *self.lock() = (self.base.clone(), generator(self.base.seed));
+        self.changed.notify_waiters();
     }
 
     /// What befalls a request at the door. `media` gives its media URL, where it has one.
@@ -250,6 +222,32 @@ impl Faults {
         }
     }
 
+    /// Keeps a request waiting whose answer is held back.
+    pub(super) async fn wait(&self, route: Route, media: Option<&str>) {
+        let waits = {
+            let mut now = self.lock();
+            let (settings, rng) = &mut *now;
+            strikes(&mut settings.unanswered, rng, route, media).is_some()
+        };
+        if !waits {
+            return;
+        }
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().0.unanswered.is_none() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Whether a read of a post with this media tells nothing of its end.
+    pub(super) fn withholds(&self, route: Route, media: Option<&str>) -> bool {
+        let mut now = self.lock();
+        let (settings, rng) = &mut *now;
+        strikes(&mut settings.unconfirmed, rng, route, media).is_some()
+    }
+
     /// The name of a copy of a media file, where copies are made.
     pub(super) fn copy_name(&self) -> Option<u64> {
         let mut now = self.lock();
@@ -260,64 +258,7 @@ impl Faults {
     pub(super) fn luck(&self, route: Route, media: Option<&str>) -> Luck {
         let mut now = self.lock();
         let (settings, rng) = &mut *now;
-        let delay = settings.create_delay_ms.draw(rng);
-        Luck {
-            delay,
-            commit_after: if delay.is_zero() {
-                delay
-            } else {
-                delay.mul_f64(rng.random())
-            },
-            end: end(settings, rng, route, media),
-            uuid: rng.random(),
-            fate: fate(settings, rng, route, media),
-            invisible: Duration::from_millis(settings.not_visible_ms),
-            unlisted: Duration::from_millis(settings.list_lag_ms),
-            without_url: strikes(&mut settings.published_without_url, rng, route, media).is_some(),
-            word: strikes(&mut settings.unknown_status, rng, route, media).map(|word| word.word.clone()),
-        }
-    }
-}
-
-fn end(settings: &mut Settings, rng: &mut SmallRng, route: Route, media: Option<&str>) -> End {
-    if let Some(error) = strikes(&mut settings.error_before_commit, rng, route, media) {
-        return End::Error {
-            status: error.status,
-            committed: false,
-        };
-    }
-    if strikes(&mut settings.cut_before_commit, rng, route, media).is_some() {
-        return End::Cut { committed: false };
-    }
-    if let Some(error) = strikes(&mut settings.error_after_commit, rng, route, media) {
-        return End::Error {
-            status: error.status,
-            committed: true,
-        };
-    }
-    if strikes(&mut settings.cut_after_commit, rng, route, media).is_some() {
-        return End::Cut { committed: true };
-    }
-    if strikes(&mut settings.answer_without_id, rng, route, media).is_some() {
-        return End::WithoutId;
-    }
-    if strikes(&mut settings.html_body, rng, route, media).is_some() {
-        return End::Page;
-    }
-    End::Answered
-}
-
-fn fate(settings: &mut Settings, rng: &mut SmallRng, route: Route, media: Option<&str>) -> Fate {
-    if strikes(&mut settings.stuck, rng, route, media).is_some() {
-        return Fate::Stuck;
-    }
-    let confirm = settings.confirm_ms.draw(rng);
-    if let Some(failure) = strikes(&mut settings.failed, rng, route, media) {
-        return Fate::Failed(confirm, failure.detail.clone());
-    }
-    match strikes(&mut settings.publish_at_ms, rng, route, media) {
-        Some(at) => Fate::Live(Duration::from_millis(at.ms)),
-        None => Fate::Live(confirm),
+        Luck::draw(settings, rng, route, media)
     }
 }
 

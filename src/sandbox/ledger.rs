@@ -8,7 +8,7 @@ use storyclip_actors::model::Timestamp;
 
 use super::{
     dates::{Dates, wall_clock, zone},
-    faults::{End, Luck},
+    luck::{End, Luck},
     post::{Gone, Post, State},
     scheduled_post::Wanted,
 };

@@ -3,10 +3,15 @@
 //! `PENDING`, from its slot on `PUBLISHING`, then `PUBLISHED` or `ERROR`. A post that was deleted before its slot never
 //! goes live; one that was deleted later does, since it was on its way.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use storyclip_actors::model::Timestamp;
 
-use super::{faults::Fate, faults::Luck, scheduled_post::Wanted};
+use super::{
+    luck::{Fate, Luck},
+    scheduled_post::Wanted,
+};
 
 /// A post as it was made.
 #[derive(Debug)]
@@ -80,6 +85,11 @@ impl Post {
             Fate::Failed(..) if ends <= now => State::Error,
             Fate::Live(_) | Fate::Failed(..) | Fate::Stuck => State::Publishing,
         }
+    }
+
+    /// An instant at which the network had not begun with it.
+    pub(super) fn before_anything(&self) -> Timestamp {
+        self.created - Duration::from_millis(1)
     }
 
     pub(super) fn readable(&self, now: Timestamp) -> bool {

@@ -153,7 +153,7 @@ impl Committer {
             }
             End::InDoubt(reason) => {
                 drop(conn);
-                self.give_up(ops, reason);
+                self.give_up(ops, reason).await;
             }
         }
     }
@@ -194,14 +194,15 @@ impl Committer {
                 }
                 Err(Fault::Passing(reason) | Fault::Gone(reason) | Fault::InDoubt(reason)) => {
                     ops.extend(groups.drain(..).flatten());
-                    self.give_up(ops, reason);
+                    self.give_up(ops, reason).await;
                 }
             }
         }
     }
 
     /// Tells everybody that the database is unavailable.
-    fn give_up(&mut self, ops: Vec<Op>, reason: String) {
+    async fn give_up(&mut self, ops: Vec<Op>, reason: String) {
+        let reason = self.source.explained(reason).await;
         self.health.fails(&reason);
         refuse(ops, &StoreError::Unavailable(reason));
     }

@@ -41,15 +41,51 @@ struct Tried {
 pub enum Cause {
     /// No room is left on its disk.
     Full,
+    /// Its disk takes no writes.
+    ReadOnly,
+    /// Another process holds it.
+    Locked,
+    /// There is nobody to ask: a server that is down, a file that cannot be opened.
+    Gone,
 }
 
+/// What SQLite, PostgreSQL, sqlx and the operating system say of each.
+const WORDS: [(Cause, &[&str]); 4] = [
+    (Cause::Full, &["disk is full", "No space left"]),
+    (
+        Cause::ReadOnly,
+        &["readonly database", READ_ONLY, "Read-only file system"],
+    ),
+    (Cause::Locked, &["is locked"]),
+    (
+        Cause::Gone,
+        &[
+            "error communicating with database",
+            "unable to open database file",
+            "terminating connection",
+            "the database system is",
+        ],
+    ),
+];
+
+/// What is added to the words of SQLite, which has only one for every error of a disk.
+pub const READ_ONLY: &str = "its disk is read-only";
+
 impl Cause {
-    /// By the words of SQLite, of PostgreSQL and of the operating system.
     fn of(reason: &str) -> Option<Self> {
-        let is_full = ["disk is full", "No space left"]
-            .iter()
-            .any(|words| reason.contains(words));
-        is_full.then_some(Self::Full)
+        let said = |words: &&[&str]| words.iter().any(|words| reason.contains(words));
+        let (cause, _) = WORDS.iter().find(|(_, words)| said(words))?;
+        Some(*cause)
+    }
+
+    /// For a person.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Full => "its disk is full",
+            Self::ReadOnly => READ_ONLY,
+            Self::Locked => "another process holds it locked",
+            Self::Gone => "it cannot be reached",
+        }
     }
 }
 
@@ -137,12 +173,20 @@ impl Health {
     /// Nothing can be written.
     pub fn fails(&self, reason: &str) {
         let cause = Cause::of(reason);
+        let mut is_news = false;
         let turn = self.turn(|troubles| {
             troubles.unwritable = true;
+            is_news = cause.is_some() && cause != troubles.cause;
             troubles.cause = cause.or(troubles.cause);
         });
         if turn == Turn::Away {
-            tell_away(reason);
+            tell_away(reason, cause);
+        } else if is_news {
+            tracing::error!(
+                reason,
+                cause = cause.map(Cause::words),
+                "the database is away for this cause"
+            );
         }
     }
 
@@ -157,7 +201,7 @@ impl Health {
     pub fn displaced(&self, reason: &str) {
         if !self.is_displaced() {
             self.turn(|troubles| troubles.displaced = true);
-            tell_away(reason);
+            tell_away(reason, None);
         }
     }
 
@@ -190,9 +234,10 @@ impl Health {
     }
 }
 
-fn tell_away(reason: &str) {
+fn tell_away(reason: &str, cause: Option<Cause>) {
     tracing::error!(
         reason,
+        cause = cause.map(Cause::words),
         "database unavailable: the networks are not called until it is back"
     );
 }
@@ -210,8 +255,20 @@ mod tests {
         for (reason, cause) in [
             ("(code: 13) database or disk is full", Some(Cause::Full)),
             ("could not extend file: No space left on device", Some(Cause::Full)),
-            ("(code: 8) attempt to write a readonly database", None),
-            ("(code: 5) database is locked", None),
+            ("(code: 8) attempt to write a readonly database", Some(Cause::ReadOnly)),
+            (
+                "(code: 778) disk I/O error: its disk is read-only",
+                Some(Cause::ReadOnly),
+            ),
+            ("(code: 5) database is locked", Some(Cause::Locked)),
+            ("(code: 14) unable to open database file", Some(Cause::Gone)),
+            (
+                "error communicating with database: Connection refused",
+                Some(Cause::Gone),
+            ),
+            ("terminating connection due to administrator command", Some(Cause::Gone)),
+            ("(code: 778) disk I/O error", None),
+            ("it has not answered for 5s", None),
         ] {
             assert_eq!(Cause::of(reason), cause, "{reason}");
         }

@@ -17,7 +17,10 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{express, place::Place, schema::SchemaError, sql::Dialect};
+use super::{express, health::READ_ONLY, place::Place, schema::SchemaError, sql::Dialect};
+
+/// All that SQLite says of whatever is wrong with a disk that is not full.
+const DISK_ERROR: &str = "disk I/O error";
 
 /// How long a connect may take before the database counts as gone.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,6 +79,18 @@ impl Source {
         match &self.place {
             Some(place) => Ok(place.connected()?),
             None => Ok(()),
+        }
+    }
+
+    /// With the one cause of a disk's error that can be found out.
+    pub async fn explained(&self, reason: String) -> String {
+        let Some(place) = self.place.clone().filter(|_| reason.contains(DISK_ERROR)) else {
+            return reason;
+        };
+        // A file system that hangs takes a thread with it, not the committer.
+        match tokio::task::spawn_blocking(move || place.is_read_only()).await {
+            Ok(true) => format!("{reason}: {READ_ONLY}"),
+            Ok(false) | Err(_) => reason,
         }
     }
 }

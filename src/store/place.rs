@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    fs,
+    fs::{self, OpenOptions},
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -88,6 +88,13 @@ impl Place {
     /// The connection is gone, and the log with it if there was no other.
     pub fn disconnected(&self) {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).log = None;
+    }
+
+    /// Whether the disk refuses every write. The log is what is asked: SQLite keeps no lock on it that would be lost with
+    /// another opening of it.
+    pub fn is_read_only(&self) -> bool {
+        let opened = OpenOptions::new().write(true).open(&self.log);
+        opened.is_err_and(|error| error.kind() == ErrorKind::ReadOnlyFilesystem)
     }
 
     /// Whether both names lead to what is open.

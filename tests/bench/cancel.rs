@@ -1,5 +1,6 @@
 //! How soon a cancel is answered with a batch that is cancelled, from the request to the last byte of the answer, while
-//! many batches wait for confirmation and are looked at: one after the other, then over many connections at once.
+//! many batches wait for confirmation, each in the middle of a status call that is never answered: one after the other, then
+//! over many connections at once.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,13 +24,17 @@ const CONNECTIONS: usize = 32;
 /// What is asked of the 99th percentile.
 const LATENCY_MOST: Duration = Duration::from_millis(100);
 
-/// Nothing ever goes live.
+/// Nobody ever learns what became of a post.
 struct Never;
 
 impl Script for Never {
     fn created(&self, _brand: u32, _body: &[u8], _arrived: Instant) {}
 
     fn live(&self, _brand: u32, _arrived: Instant) -> bool {
+        false
+    }
+
+    fn answers_looks(&self) -> bool {
         false
     }
 }
@@ -41,13 +46,16 @@ pub async fn run(setting: &Setting, table: &mut Table) -> Outcome<()> {
     progress(&format!("cancel: {batches} batches that wait for confirmation"));
     let stand_in = StandIn::start(Never).await?;
     stand_in.open();
+    let all = batches.to_string();
     let settings = [
         ("STORYCLIP_METRICOOL_LEAD_SECONDS", "0"),
         ("STORYCLIP_METRICOOL_GRANULARITY_SECONDS", "0"),
+        // All are looked at at once.
+        ("STORYCLIP_METRICOOL_MAX_IN_FLIGHT", all.as_str()),
     ];
     let daemon = Daemon::start(&setting.fresh("cancel")?, &stand_in.url(), &settings).await?;
     let mut ids = daemon.submit(batches, CLIPS).await?;
-    // Every batch has been looked at, so its post is known.
+    // Every batch is being looked at, so its post is known.
     while stand_in.counts().looks() < u64::from(batches) || stand_in.counts().creates() < u64::from(batches) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -57,11 +65,15 @@ pub async fn run(setting: &Setting, table: &mut Table) -> Outcome<()> {
     for id in ids.split_off(many as usize) {
         took.push(daemon.cancel(&id).await?);
     }
-    push(table, &format!("one after the other, {many} batches in flight"), took);
+    push(
+        table,
+        &format!("each with a look open, one after the other, {many} batches in flight"),
+        took,
+    );
     let took = at_once(&Arc::new(daemon), ids).await?;
     push(
         table,
-        &format!("over {CONNECTIONS} connections, from {many} batches in flight to none"),
+        &format!("each with a look open, over {CONNECTIONS} connections, from {many} batches in flight to none"),
         took,
     );
     Ok(())

@@ -33,6 +33,11 @@ pub trait Script: Send + Sync + 'static {
     /// A status request arrived; whether the post is live. The answer leaves when this returns.
     fn live(&self, brand: u32, arrived: Instant) -> bool;
 
+    /// Whether status requests are answered at all; those that are not stay open until the client gives up.
+    fn answers_looks(&self) -> bool {
+        true
+    }
+
     /// A request of any kind arrived that names a brand.
     fn asked(&self, _brand: u32, _arrived: Instant) {}
 }
@@ -160,7 +165,7 @@ async fn answer<S: Script>(State(world): State<Arc<World<S>>>, request: Request)
         (&Method::GET, "/api/actions/normalize/image/url") => world.normalize(params.url.unwrap_or_default()).await,
         (&Method::GET, "/api/admin/simpleProfiles") => json("[]".to_owned()),
         (&Method::GET, path) => match path.strip_prefix(POSTS).and_then(|path| path.strip_prefix('/')) {
-            Some(post) => world.look(brand, post, arrived),
+            Some(post) => world.look(brand, post, arrived).await,
             None => StatusCode::NOT_FOUND.into_response(),
         },
         _ => StatusCode::METHOD_NOT_ALLOWED.into_response(),
@@ -180,8 +185,11 @@ impl<S: Script> World<S> {
         json(format!(r#"{{"data":{{"id":{post},"uuid":"{post}"}}}}"#))
     }
 
-    fn look(&self, brand: u32, post: &str, arrived: Instant) -> Response {
+    async fn look(&self, brand: u32, post: &str, arrived: Instant) -> Response {
         self.counts.looks.fetch_add(1, Ordering::Relaxed);
+        if !self.script.answers_looks() {
+            std::future::pending::<()>().await;
+        }
         let status = if self.script.live(brand, arrived) {
             self.counts.confirmed.fetch_add(1, Ordering::Relaxed);
             r#""PUBLISHED","publicUrl":"https://network.example/story""#

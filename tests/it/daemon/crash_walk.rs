@@ -3,9 +3,10 @@
 //! each is answered.
 //!
 //! Each step has a database and a sandbox of its own, and steps are taken several at a time. The courses are below: a batch
-//! that is published, batches at slots that are commanded; and deaths of those who clear up after a death.
+//! that is published, a person's commands, batches at slots; and deaths of those who clear up after a death.
 
 mod client;
+mod commands;
 mod publishing;
 mod slots;
 mod twice;
@@ -23,6 +24,7 @@ use super::{
     stage::{Api, KEY, Stage, instant},
 };
 use client::Client;
+pub use client::statuses;
 
 const CRASH: &str = "STORYCLIP_TEST_CRASH";
 
@@ -36,6 +38,11 @@ trait Course: Copy {
 
     /// The sandbox's.
     fn faults(self) -> Value;
+
+    /// The stage on which it plays.
+    fn set(self, stage: Stage) -> Stage {
+        stage
+    }
 
     /// What happens while no daemon runs.
     async fn after_a_death(self, _: &Stage, _: &mut Client) {}
@@ -138,7 +145,7 @@ impl<C: Course> Walk<C> {
             None => Database::sqlite(),
         };
         let stage = Stage::with(database, instant(self.course.faults())).await;
-        let mut stage = stage.set("STORYCLIP_LEASE_SECONDS", "8");
+        let mut stage = self.course.set(stage.set("STORYCLIP_LEASE_SECONDS", "8"));
         let mut client = Client::default();
         let (mut died, mut passed, mut ended) = (0, Vec::new(), None);
         for crash in crashes {

@@ -7,6 +7,8 @@ use std::{
 
 use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, Connection, any::AnyPoolOptions};
 
+use super::experiment::tell;
+
 /// See the file's first line.
 pub enum Database {
     Sqlite(PathBuf),
@@ -29,7 +31,7 @@ impl Database {
         let Ok(url) = env::var("STORYCLIP_TEST_POSTGRES_URL") else {
             let required = env::var("STORYCLIP_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
             assert!(!required, "STORYCLIP_TEST_POSTGRES_URL is not set");
-            eprintln!("skipped: STORYCLIP_TEST_POSTGRES_URL is not set");
+            tell("skipped: STORYCLIP_TEST_POSTGRES_URL is not set");
             return None;
         };
         Some(Self::on(&url).await)

@@ -15,7 +15,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Row};
 
 use super::{
     database::Database,
-    ledger::Tally,
+    ledger::{self, Tally},
     process::Process,
     stage::{ACCOUNT, Api, KEY, Stage, instant, stories},
     watcher::Watcher,
@@ -63,6 +63,8 @@ pub struct Experiment {
     /// Kills while a create call was under way.
     creating: usize,
     starting: usize,
+    /// Whether the daemon itself finds out what the network's list shows.
+    learns: bool,
     /// Clips that were settled at the last kill.
     settled: usize,
 }
@@ -85,6 +87,7 @@ impl Experiment {
             tally: BTreeMap::new(),
             creating: 0,
             starting: 0,
+            learns: false,
             settled: 0,
         }
     }
@@ -94,14 +97,26 @@ impl Experiment {
         Self { network, ..self }
     }
 
+    /// The same with nothing configured about the network's list: the first daemon learns from it that published posts are
+    /// shown, by looking for the post of another batch, and leaves that to all who come after it.
+    pub fn learning(self) -> Self {
+        Self { learns: true, ..self }
+    }
+
     /// Kills, lets the batch come to its end, and asserts what holds in any case: all kills came before that end, and
     /// watchers of the batch and of its user saw every event once. Gives the sandbox and the batch's summary.
     pub async fn run(&mut self) -> (Stage, Value) {
         let begun = Instant::now();
-        let stage = Stage::with(Database::sqlite(), instant(self.faults.take())).await;
+        let mut stage = Stage::with(Database::sqlite(), instant(self.faults.take())).await;
+        if self.learns {
+            stage = stage.set("STORYCLIP_METRICOOL_LIST_SHOWS_PUBLISHED", "auto");
+        }
         let spawned = Instant::now();
         let first = stage.start().await;
         let startup = spawned.elapsed();
+        if self.learns {
+            learns_what_is_listed(&stage, &first.api).await;
+        }
         let body = stories(ACCOUNT, &self.urls, json!({"maxRetries": 10, "network": self.network}));
         let id = first.api.publish(&body).await;
         let watchers = [
@@ -120,16 +135,6 @@ impl Experiment {
             process.kill();
             self.count(&stage, &id).await;
         }
-        let told = format!(
-            "seed {}: {:?}, {} with a create call under way, {} while starting, in {:?}",
-            self.seed,
-            self.tally,
-            self.creating,
-            self.starting,
-            begun.elapsed()
-        );
-        tell(&told);
-
         let last = stage.start().await;
         watchers.iter().for_each(|watcher| watcher.is_at(&last.api));
         let mut seen = Vec::new();
@@ -143,13 +148,19 @@ impl Experiment {
         assert!(seen.iter().all(|events| *events == stored));
         let total = Tally::of(&stage.sandbox, &batch, &mut remains).await;
         tell(&format!(
-            "SQLite, {}, seed {}: {} kills, {total}, ended after {:?}",
+            "SQLite, {}{}, seed {}: {} kills, {:?}, {} of them with a create call under way, {} while starting, {total}, \
+             ended after {:?}",
             self.network,
+            if self.learns { ", the list learned" } else { "" },
             self.seed,
             self.kills,
+            self.tally,
+            self.creating,
+            self.starting,
             begun.elapsed()
         ));
         total.is_clean();
+        assert_eq!(self.tally.values().sum::<usize>(), self.kills);
         (stage, batch)
     }
 
@@ -165,7 +176,11 @@ impl Experiment {
     ) -> Process {
         if self.settled * self.kills > kill * (self.urls.len() - 5) {
             self.starting += 1;
-            some_of(startup, &mut self.rng).await;
+            // The first start may have been a slow one.
+            tokio::select! {
+                () = some_of(startup, &mut self.rng) => {}
+                _ = process.listening() => {}
+            }
             return process;
         }
         let creates = stage.creates();
@@ -192,6 +207,23 @@ impl Experiment {
         *self.tally.entry(status).or_default() += 1;
         self.creating += usize::from(creating);
     }
+}
+
+/// The answer to a create of a post that is live at once is lost: it is looked for, and the list shows it as published.
+async fn learns_what_is_listed(stage: &Stage, api: &Api) {
+    let url = "https://cdn.example/lesson.mp4";
+    let once = json!({"media": "lesson.", "next": 1});
+    stage.faults(json!({"publish_at_ms": {"media": "lesson.", "ms": 0}, "error_after_commit": once}));
+    let mut body = stories("5372119", &[url.to_owned()], json!({}));
+    body["userId"] = "u2".into();
+    let batch = api.finished(&api.publish(&body).await).await;
+    ledger::all_published(&stage.sandbox, &batch);
+    stage.faults(json!({"publish_at_ms": null, "error_after_commit": null}));
+    let sql =
+        "SELECT COUNT(*) FROM provider_facts WHERE name LIKE 'metricool.list_shows_published.%' AND value = 'yes'";
+    let mut remains = stage.database.remains().await;
+    let learned: i64 = sqlx::query(sql).fetch_one(&mut remains).await.unwrap().get(0);
+    assert_eq!(learned, 1);
 }
 
 /// The first clip that is not settled: its index, its status, and whether its create call has no answer yet.

@@ -1,6 +1,7 @@
 //! kill -9 at random instants: whatever the daemon was at, each clip is live once, in order, and nobody missed an event.
 
 use serde_json::json;
+use storyclip::sandbox::Route;
 
 use super::{experiment::Experiment, ledger, stage::clips};
 
@@ -34,6 +35,17 @@ async fn a_hundred_kills_leave_one_live_post_per_clip_when_all_clips_are_the_sam
 #[tokio::test]
 async fn a_hundred_kills_leave_one_live_post_per_clip_when_answers_are_lost_too() {
     a_hundred_kills(clips(CLIPS), json!({"error_after_commit": {"probability": 0.1}})).await;
+}
+
+#[tokio::test]
+async fn a_hundred_kills_leave_one_live_post_per_clip_when_what_the_list_shows_was_learned() {
+    let mut experiment = Experiment::new(clips(CLIPS), KILLS, json!({})).learning();
+    let (stage, batch) = experiment.run().await;
+    // So that no clip was held, by which an absence that cannot be proved would show.
+    ledger::all_published(&stage.sandbox, &batch);
+    let looked = stage.asked(Route::List);
+    assert!(looked > 1, "nothing was looked for after the lesson");
+    stage.clear().await;
 }
 
 #[tokio::test]

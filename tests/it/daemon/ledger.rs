@@ -10,7 +10,10 @@ use serde_json::Value;
 use sqlx::AnyConnection;
 use storyclip::sandbox::{PostView, Sandbox};
 
-use super::experiment::stored_events;
+use super::{
+    experiment::{stored_events, tell},
+    stage::Stage,
+};
 
 /// Asserts that exactly these clips of the batch (from 1) are live at the network, once, one after the other, and that
 /// no other post of its brand ever came to be. `batch` is its summary.
@@ -156,6 +159,18 @@ impl Tally {
     pub fn is_clean(self) {
         assert_eq!((self.duplicates, self.lost), (0, 0), "{self}");
     }
+}
+
+/// What became of the clips of these batches, each the only one of its brand; printed, and asserted to be clean.
+pub async fn told(stage: &Stage, what: &str, batches: &[Value]) -> Tally {
+    let mut remains = stage.database.remains().await;
+    let mut total = Tally::default();
+    for batch in batches {
+        total += Tally::of(&stage.sandbox, batch, &mut remains).await;
+    }
+    tell(&format!("{}, {what}: {total}", stage.database.engine()));
+    total.is_clean();
+    total
 }
 
 impl AddAssign for Tally {

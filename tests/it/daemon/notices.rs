@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     database::Database,
+    ledger,
     mail_server::MailServer,
     process::PATIENCE,
     receiver::{Call, Receiver, Say},
@@ -259,14 +260,15 @@ async fn kills_between_events_and_deliveries_lose_nothing() {
         daemon.process.kill();
         daemon = stage.start().await;
     }
-    daemon.api.finished(&batch).await;
+    let batch = daemon.api.finished(&batch).await;
     let calls = receiver.until("all", |calls| ids(calls).len() > CLIPS).await;
     assert!(calls.iter().all(|call| call.is_signed_by(&secret)));
     let told: BTreeSet<(String, String)> = calls.iter().map(|call| (call.kind(), call.id().to_owned())).collect();
     assert_eq!(told.len(), CLIPS + 1, "one message of each, however often");
     assert_eq!(told.iter().filter(|(kind, _)| kind == "clip.published").count(), CLIPS);
-    eprintln!("{} calls for {} messages over {KILLS} kills", calls.len(), told.len());
     daemon.stop().await;
+    let what = format!("{} calls for {} messages over {KILLS} kills", calls.len(), told.len());
+    ledger::told(&stage, &what, &[batch]).await;
     stage.clear().await;
 }
 

@@ -9,7 +9,7 @@ use storyclip::sandbox::Route;
 use super::{
     cable::Cable,
     ledger,
-    stage::{ACCOUNT, Api, Stage, clips, stories},
+    stage::{ACCOUNT, Api, Daemon, Stage, clips, stories},
 };
 
 /// How long an outage lasts: the experiment itself.
@@ -52,6 +52,16 @@ async fn away_from_the_next_create(stage: &Stage) {
     away(stage).await;
 }
 
+/// The batch is published as if nothing had been, and no clip was held; printed.
+async fn ends_well(after: &str, stage: Stage, daemon: Daemon, id: &str) {
+    let batch = daemon.api.finished(id).await;
+    daemon.stop().await;
+    ledger::all_published(&stage.sandbox, &batch);
+    let total = ledger::told(&stage, &format!("after {after}"), &[batch]).await;
+    assert_eq!(total.held, 0, "{total}");
+    stage.clear().await;
+}
+
 #[tokio::test]
 async fn a_provider_that_answers_503_in_any_phase_costs_no_clip_and_gets_few_requests() {
     let stage = stage().await;
@@ -73,9 +83,7 @@ async fn a_provider_that_answers_503_in_any_phase_costs_no_clip_and_gets_few_req
     // When the create call of the second clip is made, and while it is looked for.
     away_from_the_next_create(&stage).await;
 
-    ledger::all_published(&stage.sandbox, &api.finished(&id).await);
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well("a provider that answers 503 in each phase", stage, daemon, &id).await;
 }
 
 #[tokio::test]
@@ -108,10 +116,9 @@ async fn a_provider_that_cannot_be_reached_in_any_phase_costs_no_clip() {
         some_seconds().await;
         cable.plug_in().await;
     }
-    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+    daemon.api.finished(&id).await;
     assert_eq!(stage.creates(), 3, "what was found is not sent again");
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well("a provider out of reach in each phase", stage, daemon, &id).await;
 }
 
 #[tokio::test]
@@ -126,7 +133,7 @@ async fn a_429_is_waited_for_as_told() {
             event["status"] == "queued" && event["code"] == "RATE_LIMITED"
         })
         .await;
-    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+    daemon.api.finished(&id).await;
     let creates = &stage.sandbox.requests()[&Route::Create].last;
     assert_eq!(creates.len(), 4);
     let pause = creates[1].since(creates[0]);
@@ -134,8 +141,7 @@ async fn a_429_is_waited_for_as_told() {
         (2_000..4_000).contains(&pause.as_millis()),
         "the second create came after {pause:?}"
     );
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well("a 429", stage, daemon, &id).await;
 }
 
 #[tokio::test]
@@ -143,8 +149,7 @@ async fn a_batch_whose_every_create_answer_is_lost_is_published_once() {
     let stage = Stage::new(json!({"create_delay_ms": 50, "confirm_ms": 100, "error_after_commit": true})).await;
     let daemon = stage.start().await;
     let id = daemon.api.publish(&stories(ACCOUNT, &clips(5), json!({}))).await;
-    let batch = daemon.api.finished(&id).await;
-    ledger::all_published(&stage.sandbox, &batch);
+    daemon.api.finished(&id).await;
     assert_eq!(stage.creates(), 5);
     let (_, attempts) = daemon.api.get(&format!("/api/metricool/batch/{id}/attempts")).await;
     for attempt in attempts["attempts"].as_array().unwrap() {
@@ -153,8 +158,7 @@ async fn a_batch_whose_every_create_answer_is_lost_is_published_once() {
             (&json!(1), &json!("published"))
         );
     }
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well("answers that are lost, all of them", stage, daemon, &id).await;
 }
 
 #[tokio::test]
@@ -165,11 +169,15 @@ async fn a_list_that_was_seen_to_show_published_posts_proves_absence_without_a_s
     daemon.api.clip_is(&id, 1, "waiting_confirmation").await;
     // The next create call is answered 503 and makes nothing; the list shows the clip before it as published.
     stage.faults(json!({"error_before_commit": {"next": 1}}));
-    let batch = daemon.api.finished(&id).await;
-    ledger::all_published(&stage.sandbox, &batch);
+    daemon.api.finished(&id).await;
     assert_eq!(stage.creates(), 4);
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well(
+        "a create that made nothing, what the list shows being learned",
+        stage,
+        daemon,
+        &id,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -182,7 +190,11 @@ async fn a_list_that_was_seen_once_keeps_an_outage_from_holding_a_clip() {
     // It was looked for, and the list showed the clip before it as published.
     daemon.api.clip_is(&id, 2, "waiting_confirmation").await;
     away_from_the_next_create(&stage).await;
-    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
-    daemon.stop().await;
-    stage.clear().await;
+    ends_well(
+        "an outage, what the list shows being learned before",
+        stage,
+        daemon,
+        &id,
+    )
+    .await;
 }

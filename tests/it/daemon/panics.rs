@@ -1,8 +1,6 @@
 //! A panic in any actor, at any of its steps, on the real process: its batch goes on and no clip is sent twice, the others
 //! do not notice; and where nothing can go on, the process ends and the next one does.
 
-use std::io::Write;
-
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
@@ -11,6 +9,7 @@ use storyclip::sandbox::Route;
 
 use super::{
     crash_walk::events_are_numbered_once,
+    experiment::tell,
     ledger::{self, Tally},
     stage::{ACCOUNT, Stage, clips, stories},
 };
@@ -43,11 +42,6 @@ async fn history(stage: &Stage, batch: &Value) -> (i64, Vec<String>) {
     (row.get(0), attempts.iter().map(|row| row.get(0)).collect())
 }
 
-/// How often a route of the network was asked.
-fn asked(stage: &Stage, route: Route) -> u64 {
-    stage.sandbox.requests().get(&route).map_or(0, |asked| asked.count)
-}
-
 /// Who panicked began anew: its batch's actor counts it in its row, a publisher's lost answer is looked for, a poller's look
 /// and a preparation are made once more.
 async fn came_back(actor: &str, stage: &Stage, batch: &Value, log: &str) {
@@ -62,9 +56,9 @@ async fn came_back(actor: &str, stage: &Stage, batch: &Value, log: &str) {
     assert_eq!((restarts, children), expected, "{actor}: {log}");
     let of_two_batches = 6;
     match actor {
-        "publisher" => assert!(asked(stage, Route::List) > 0),
-        "poller" => assert!(asked(stage, Route::Get) > of_two_batches),
-        "media" => assert_eq!(asked(stage, Route::Normalize), of_two_batches + 1),
+        "publisher" => assert!(stage.asked(Route::List) > 0),
+        "poller" => assert!(stage.asked(Route::Get) > of_two_batches),
+        "media" => assert_eq!(stage.asked(Route::Normalize), of_two_batches + 1),
         _ => {}
     }
 }
@@ -121,9 +115,8 @@ async fn panics_everywhere(actor: &str, least: usize) {
             break;
         }
     }
-    // Straight to standard error, where it is seen although the test passes.
-    let told = format!("{panics} panics in a {actor}: {total}\n");
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    tell(&format!("SQLite, {panics} panics in a {actor}: {total}"));
+    total.is_clean();
     assert!(panics >= least, "{panics} panics, at least {least} steps");
 }
 
@@ -148,6 +141,32 @@ async fn a_panic_while_media_is_prepared_costs_no_clip_and_nobody_else() {
     panics_everywhere("media", 3).await;
 }
 
+/// How many deaths of a batch's actor in a row pause the batch, and how many of its children's are one of its own.
+const DEATHS: usize = 6;
+const DEATHS_OF_CHILDREN: usize = 4;
+
+/// Up to the line that tells of the pause the actor of this batch died so often, and no more often.
+fn died_as_often_as_it_takes(actor: &str, batch: &str, log: &str) {
+    let paused = |line: &&str| line.contains("batch moved") && line.contains(batch) && line.contains("to=paused");
+    assert_eq!(log.lines().filter(paused).count(), 1, "{log}");
+    let before: Vec<&str> = log.lines().take_while(|line| !paused(line)).collect();
+    let count = |said: &str| before.iter().filter(|line| line.contains(said)).count();
+    let panics = if actor == "batch" {
+        DEATHS
+    } else {
+        DEATHS * DEATHS_OF_CHILDREN
+    };
+    let died = (
+        count(&format!("actor of a batch died batch.id={batch}")),
+        count("dies on purpose"),
+    );
+    assert_eq!(died, (DEATHS, panics), "{log}");
+    tell(&format!(
+        "SQLite, a {actor} that always panics: paused after {} deaths, {} panics",
+        died.0, died.1
+    ));
+}
+
 /// One actor of a batch always panics: the batch is paused with the reason, nobody is asked any more, the others go on;
 /// and when the cause is mended and a person says resume, so does it.
 async fn keeps_failing(actor: &str) {
@@ -157,7 +176,12 @@ async fn keeps_failing(actor: &str) {
     let (failing, other) = (daemon.api.publish(&failing).await, daemon.api.publish(&other).await);
     let paused = daemon.api.hears(&failing, |event| event["type"] == "paused").await;
     assert_eq!(paused.data["code"], "BATCH_KEEPS_FAILING", "{:#}", paused.data);
-    assert_eq!(daemon.api.batch(&failing).await["status"], "paused");
+    let batch = daemon.api.batch(&failing).await;
+    assert_eq!(batch["status"], "paused");
+    assert_eq!(
+        batch["error"],
+        format!("the batch's actor died {DEATHS} times in a row")
+    );
     ledger::all_published(&stage.sandbox, &daemon.api.finished(&other).await);
     let posts = stage.sandbox.posts();
     let own = posts.iter().filter(|post| post.blog_id == ACCOUNT).count();
@@ -166,6 +190,7 @@ async fn keeps_failing(actor: &str) {
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let after = stage.requests() - before;
     assert_eq!(after, 0, "a batch that rests asks nobody");
+    died_as_often_as_it_takes(actor, &failing, &daemon.process.log());
     daemon.stop().await;
 
     stage.unset(CRASH);
@@ -175,8 +200,13 @@ async fn keeps_failing(actor: &str) {
         .post(&format!("/api/metricool/batch/{failing}/resume"), &json!({}))
         .await;
     assert_eq!(status, reqwest::StatusCode::OK, "{answer}");
-    ledger::all_published(&stage.sandbox, &next.api.finished(&failing).await);
+    let ended = [next.api.finished(&failing).await, next.api.batch(&other).await];
+    ended
+        .iter()
+        .for_each(|batch| ledger::all_published(&stage.sandbox, batch));
     next.stop().await;
+    let what = format!("a {actor} that always panicked, resumed when that was mended");
+    ledger::told(&stage, &what, &ended).await;
     stage.clear().await;
 }
 
@@ -225,16 +255,15 @@ async fn ends_and_goes_on(crash: &str) {
     stage.unset(CRASH);
     let next = stage.start().await;
     let (_, answer) = next.api.publish_once(&body, "first").await.unwrap();
-    ledger::all_published(
-        &stage.sandbox,
-        &next.api.finished(answer["batchId"].as_str().unwrap()).await,
-    );
+    let batch = next.api.finished(answer["batchId"].as_str().unwrap()).await;
+    ledger::all_published(&stage.sandbox, &batch);
     next.stop().await;
+    ledger::told(&stage, &format!("ended by {crash}"), &[batch]).await;
     stage.clear().await;
 }
 
 /// The supervisor panics at its nth use of the store, with two batches at work, and a third that comes after.
-async fn supervisor_panics_at(nth: usize) -> Tally {
+async fn supervisor_panics_at(nth: usize) {
     let stage = stage(&format!("panic:supervisor:{nth}")).await;
     let mut daemon = stage.start().await;
     let mut ids = Vec::new();
@@ -252,12 +281,9 @@ async fn supervisor_panics_at(nth: usize) -> Tally {
     assert_eq!(daemon.api.get("/readyz").await.0, 200);
     assert_eq!(daemon.process.log().matches("supervisor died").count(), 1);
     daemon.stop().await;
-    let mut tally = Tally::default();
     for batch in &ended {
         ledger::all_published(&stage.sandbox, batch);
-        let mut remains = stage.database.remains().await;
-        events_are_numbered_once(&mut remains, batch).await;
-        tally += Tally::of(&stage.sandbox, batch, &mut remains).await;
+        events_are_numbered_once(&mut stage.database.remains().await, batch).await;
         let (_, attempts) = history(&stage, batch).await;
         let clips = batch["total"].as_u64().unwrap() as usize;
         assert_eq!(
@@ -266,19 +292,19 @@ async fn supervisor_panics_at(nth: usize) -> Tally {
             "nothing was sent or asked about anew"
         );
     }
+    ledger::told(
+        &stage,
+        &format!("a supervisor that panicked at use {nth} of the store"),
+        &ended,
+    )
+    .await;
     stage.clear().await;
-    tally
 }
 
 #[tokio::test]
 async fn a_panic_of_the_supervisor_costs_no_clip_and_no_batch_notices() {
     // The first are those of its start; some of the later ones are claims of these very batches.
-    let tallies = join_all((1..=8).map(supervisor_panics_at)).await;
-    let mut total = Tally::default();
-    let panics = tallies.len();
-    tallies.into_iter().for_each(|tally| total += tally);
-    let told = format!("{panics} panics in a supervisor: {total}\n");
-    std::io::stderr().write_all(told.as_bytes()).unwrap();
+    join_all((1..=8).map(supervisor_panics_at)).await;
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use serde_json::json;
 
 use super::{
     database::Database,
-    experiment::{at_work, seed, some_of, stored_events, tell},
-    ledger::{self, Tally},
+    experiment::{at_work, seed, some_of, stored_events},
+    ledger,
     stage::{Stage, clips, instant, stories},
     watcher::Watcher,
 };
@@ -22,6 +22,9 @@ use super::{
 const ACCOUNTS: [&str; 3] = ["5372118", "5372119", "5372120"];
 const CLIPS: usize = 16;
 const KILLS: usize = 9;
+
+/// Kills of one of two daemons.
+const TAKEOVERS: usize = 6;
 
 /// A clip for each time that the connections are cut.
 const CUTS: usize = 30;
@@ -67,27 +70,19 @@ async fn kills_on_postgresql_leave_one_live_post_per_clip() {
         }
         daemon = stage.start().await;
     }
-    tell(&format!(
-        "seed {seed}: {KILLS} kills of {} batches: {tally:?} in {:?}",
-        batches.len(),
-        begun.elapsed()
-    ));
-    let mut total = Tally::default();
+    let what = format!("seed {seed}, {} batches: {KILLS} kills, {tally:?}", batches.len());
+    let mut ended = Vec::new();
     for (watcher, id) in batches {
         watcher.is_at(&daemon.api);
         let events = watcher.saw_everything_once().await;
         let batch = daemon.api.batch(&id).await;
         ledger::all_published(&stage.sandbox, &batch);
         let mut remains = stage.database.remains().await;
-        total += Tally::of(&stage.sandbox, &batch, &mut remains).await;
         assert_eq!(events, stored_events(&mut remains, &id).await);
+        ended.push(batch);
     }
     daemon.stop().await;
-    tell(&format!(
-        "PostgreSQL, facebook, seed {seed}: {KILLS} kills, {total}, ended after {:?}",
-        begun.elapsed()
-    ));
-    total.is_clean();
+    ledger::told(&stage, &format!("{what}, ended after {:?}", begun.elapsed()), &ended).await;
     stage.clear().await;
 }
 
@@ -106,7 +101,7 @@ async fn two_daemons_on_one_postgresql_share_the_work_and_take_over_from_each_ot
         let body = stories(&brand.to_string(), &clips(12), json!({"maxRetries": 10}));
         ids.push(daemons[brand % 2].api.publish(&body).await);
     }
-    for kill in 0..6 {
+    for kill in 0..TAKEOVERS {
         let creates = stage.creates();
         stage
             .until("a create request begins", |_| stage.creates() > creates)
@@ -116,13 +111,16 @@ async fn two_daemons_on_one_postgresql_share_the_work_and_take_over_from_each_ot
         let dead = std::mem::replace(&mut daemons[kill % 2], next);
         dead.process.kill();
     }
+    let mut ended = Vec::new();
     for id in &ids {
         let batch = daemons[0].api.settled(id).await;
         ledger::all_published(&stage.sandbox, &batch);
+        ended.push(batch);
     }
     for daemon in daemons {
         daemon.stop().await;
     }
+    ledger::told(&stage, &format!("two daemons, seed {seed}: {TAKEOVERS} kills"), &ended).await;
     stage.clear().await;
 }
 
@@ -145,7 +143,10 @@ async fn cut_connections_to_postgresql_cost_no_clip() {
         some_of(Duration::from_millis(60), &mut rng).await;
         stage.database.cut_connections().await;
     }
-    ledger::all_published(&stage.sandbox, &daemon.api.finished(&id).await);
+    let batch = daemon.api.finished(&id).await;
+    ledger::all_published(&stage.sandbox, &batch);
     daemon.stop().await;
+    let what = format!("seed {seed}: {CUTS} times all connections cut");
+    ledger::told(&stage, &what, &[batch]).await;
     stage.clear().await;
 }

@@ -40,13 +40,20 @@ async fn a_publish_call_that_is_repeated_after_a_kill_makes_one_batch() {
         ids.push(second["batchId"].as_str().unwrap().to_owned());
         daemon.process.kill();
     }
-    println!("{answers} of {} calls were answered before the kill", ids.len());
     let daemon = stage.start().await;
+    let mut ended = Vec::new();
     for id in &ids {
-        ledger::all_published(&stage.sandbox, &daemon.api.finished(id).await);
+        let batch = daemon.api.finished(id).await;
+        ledger::all_published(&stage.sandbox, &batch);
+        ended.push(batch);
     }
     assert_eq!(stage.sandbox.ledger().counts.live, 2 * ids.len());
     daemon.stop().await;
+    let told = format!(
+        "{} kills around a publish call, {answers} answered before",
+        2 * ids.len()
+    );
+    ledger::told(&stage, &told, &ended).await;
     stage.clear().await;
 }
 
@@ -54,7 +61,7 @@ async fn a_publish_call_that_is_repeated_after_a_kill_makes_one_batch() {
 async fn a_cancel_that_was_answered_is_never_forgotten_and_one_that_was_not_does_no_harm() {
     let stage = Stage::new(json!({"create_delay_ms": [0, 40], "confirm_ms": [0, 80]})).await;
     let mut rng = SmallRng::seed_from_u64(seed("cancels around kills"));
-    let mut answers = 0;
+    let (mut answers, mut ended) = (0, Vec::new());
     for round in 1..=20 {
         let daemon = stage.start().await;
         let account = round.to_string();
@@ -83,7 +90,9 @@ async fn a_cancel_that_was_answered_is_never_forgotten_and_one_that_was_not_does
         assert_eq!(batch["cancelled"], 4 - published, "{batch:#}");
         ledger::live_once_in_order(&stage.sandbox, &batch, 1..=published);
         daemon.stop().await;
+        ended.push(batch);
     }
-    println!("{answers} cancels were answered before the kill");
+    let told = format!("{} kills around a cancel, {answers} answered before", ended.len());
+    ledger::told(&stage, &told, &ended).await;
     stage.clear().await;
 }

@@ -8,6 +8,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use super::experiment::tell;
+
 /// Where `tests/run` says that initdb and pg_ctl are.
 const PROGRAMS: &str = "STORYCLIP_TEST_POSTGRES_PROGRAMS";
 
@@ -30,7 +32,7 @@ impl Server {
         let Ok(programs) = env::var(PROGRAMS) else {
             let required = env::var("STORYCLIP_TEST_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
             assert!(!required, "{PROGRAMS} is not set");
-            eprintln!("skipped: {PROGRAMS} is not set");
+            tell(&format!("skipped: {PROGRAMS} is not set"));
             return None;
         };
         let folder = env::temp_dir().join(format!("storyclip-postgresql-{:016x}", rand::random::<u64>()));

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, process::Stdio, time::Duration};
 
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
-use storyclip::sandbox::{Options, Sandbox, Settings};
+use storyclip::sandbox::{Options, Route, Sandbox, Settings};
 use tokio::net::TcpListener;
 
 use super::{
@@ -131,6 +131,11 @@ impl Stage {
     /// Requests of any kind that the sandbox has had.
     pub fn requests(&self) -> u64 {
         self.sandbox.requests().values().map(|asked| asked.count).sum()
+    }
+
+    /// Requests to one of its routes that the sandbox has had.
+    pub fn asked(&self, route: Route) -> u64 {
+        self.sandbox.requests().get(&route).map_or(0, |asked| asked.count)
     }
 
     /// Create requests that the sandbox has had.

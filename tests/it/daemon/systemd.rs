@@ -12,10 +12,13 @@ use std::{
 use serde_json::json;
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{process::PATIENCE, stage::Stage};
+use super::{experiment::tell, process::PATIENCE, stage::Stage};
 
 /// The watchdog's interval.
 const WATCHDOG: Duration = Duration::from_secs(2);
+
+/// What a stop may take beside its grace: answering and closing what is open.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// Who sits at the other end of `NOTIFY_SOCKET`; heard in a thread of its own.
 pub struct Listener {
@@ -158,20 +161,91 @@ async fn the_watchdog_hears_no_more_of_a_daemon_that_hangs() {
     stage.clear().await;
 }
 
+const UNIT: &str = include_str!("../../../ops/storyclip.service");
+const INSTALLED: &str = "/usr/local/bin/storyclip";
+
+/// The values of a setting in one section of the unit file, in order.
+fn settings(section: &str, name: &str) -> Vec<&'static str> {
+    let mut within = "";
+    let mut values = Vec::new();
+    for line in UNIT.lines() {
+        match line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            Some(begun) => within = begun,
+            None => {
+                let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix('='));
+                values.extend(value.filter(|_| within == section));
+            }
+        }
+    }
+    values
+}
+
+/// A time span as systemd reads one: seconds, or with a unit.
+fn span(value: &str) -> Duration {
+    let (number, unit) = value.split_at(
+        value
+            .find(|letter: char| !letter.is_ascii_digit())
+            .unwrap_or(value.len()),
+    );
+    let seconds = match unit {
+        "" | "s" => 1,
+        "min" => 60,
+        unit => panic!("{value}: the unit {unit} is none that this test knows"),
+    };
+    Duration::from_secs(number.parse::<u64>().unwrap() * seconds)
+}
+
+#[test]
+fn the_unit_file_says_what_the_daemon_relies_on() {
+    let one = |name: &str| match settings("Service", name)[..] {
+        [value] => value,
+        ref values => panic!("{name} is said {} times: {values:?}", values.len()),
+    };
+    for line in UNIT.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        assert!(
+            line.starts_with('[') || line.split_once('=').is_some_and(|(name, _)| !name.is_empty()),
+            "{line}"
+        );
+        assert_eq!(line, line.trim(), "systemd would take the spaces");
+    }
+    assert_eq!(one("Type"), "notify");
+    assert_eq!(one("ExecStart"), format!("{INSTALLED} serve"));
+    assert_eq!(one("Restart"), "on-failure");
+    assert_eq!(
+        settings("Unit", "StartLimitIntervalSec"),
+        ["0"],
+        "a start is tried for as long as it takes"
+    );
+    // A supervisor that waits for a slow database ticks less often than one that is well.
+    assert!(span(one("WatchdogSec")) >= WATCHDOG * 10);
+    assert!(span(one("RestartSec")) > Duration::ZERO);
+    let defaults = include_str!("../../../src/config.default.toml");
+    let grace = defaults
+        .lines()
+        .find_map(|line| line.strip_prefix("shutdown_grace_seconds = "));
+    let grace = Duration::from_secs_f64(grace.expect("it has a default").parse().unwrap());
+    assert!(
+        span(one("TimeoutStopSec")) > grace + CLOSING,
+        "systemd would kill calls that are under way"
+    );
+    assert!(
+        span(one("TimeoutStartSec")) > span("1min"),
+        "a large database is migrated on start"
+    );
+    assert_eq!(settings("Install", "WantedBy"), ["multi-user.target"]);
+}
+
 #[test]
 fn systemd_takes_the_unit_file() {
-    let mut verify = Command::new("systemd-analyze");
-    if verify.arg("--version").output().is_err() {
-        eprintln!("not checked: there is no systemd-analyze here");
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        tell("systemd: NOT VERIFIED, there is no systemd-analyze here; only the unit file's own lines were checked");
         return;
     }
-    let unit = include_str!("../../../ops/storyclip.service");
-    let installed = "/usr/local/bin/storyclip";
-    assert!(unit.contains(installed));
+    assert!(UNIT.contains(INSTALLED));
     let folder = std::env::temp_dir().join(format!("storyclip-unit-{:016x}", rand::random::<u64>()));
     fs::create_dir(&folder).unwrap();
     let file = folder.join("storyclip.service");
-    fs::write(&file, unit.replace(installed, env!("CARGO_BIN_EXE_storyclip"))).unwrap();
+    fs::write(&file, UNIT.replace(INSTALLED, env!("CARGO_BIN_EXE_storyclip"))).unwrap();
     let said = Command::new("systemd-analyze")
         .args(["verify", "--man=no"])
         .arg(&file)

@@ -6,6 +6,8 @@ use std::collections::{HashMap, HashSet};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use storyclip::clock::SystemClock;
+use storyclip_actors::{model::Timestamp, ports::Clock};
 
 use crate::{daemon::stage::Api, http::sse::Sse};
 
@@ -19,6 +21,8 @@ pub struct Client {
     asked: HashSet<String>,
     /// What came back, by the name of what was asked.
     answered: HashMap<String, Value>,
+    /// When its commands were answered.
+    answered_at: HashMap<String, Timestamp>,
     /// The last event that was read of a batch.
     places: HashMap<String, i64>,
     /// The posts that were gone from the network after a death while the rows knew nothing of it.
@@ -38,6 +42,16 @@ impl Client {
     /// Whether a command of this name was sent, answered or not.
     pub fn has_asked(&self, name: &str) -> bool {
         self.asked.contains(name)
+    }
+
+    /// Whether a command of this name was answered.
+    pub fn was_answered(&self, name: &str) -> bool {
+        self.answered.contains_key(name)
+    }
+
+    /// When the answer to a command of this name was there.
+    pub fn answered_at(&self, name: &str) -> Option<Timestamp> {
+        self.answered_at.get(name).copied()
     }
 
     /// Posts the batch that is known by this name, unless that was answered, and gives its id. Whether an earlier daemon
@@ -71,6 +85,7 @@ impl Client {
         let expected = status == StatusCode::OK || (again && status == StatusCode::CONFLICT);
         assert!(expected, "{name}: {status} {answer}");
         self.answered.insert(name.to_owned(), answer);
+        self.answered_at.insert(name.to_owned(), SystemClock.now());
         Some(())
     }
 
