@@ -76,6 +76,12 @@ impl Store for DyingStore {
         result
     }
 
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {
+        let result = self.0.leased(node).await;
+        pass(Point::Supervisor, None, "leased").await;
+        result
+    }
+
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
         let (account, what) = (change.account.clone(), told(&change));
         let result = self.0.commit(change).await;

@@ -26,7 +26,7 @@ use storyclip_actors::{
     messages::SupervisorMessage,
     model::NodeId,
     ports::{self, Clock, Provider},
-    supervisor::Supervisor,
+    root::Root,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
@@ -144,7 +144,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
     });
     let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
-    let (supervisor, supervising) = Actor::spawn(None, Supervisor, (context.clone(), directory.clone())).await?;
+    let (supervisor, supervising) = Actor::spawn(None, Root, (context.clone(), directory.clone())).await?;
 
     let ahead = Arc::new(AskMetricool {
         metricool,

@@ -1,10 +1,10 @@
 //! Which batches have a living actor on this node. The supervisor writes it, whoever has a message for a batch reads it.
-//! It is rebuilt from nothing after a death: leases in the database are what counts.
+//! It outlives a supervisor that dies; with the process it is gone, and leases in the database are what counts.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use dashmap::{DashMap, mapref::multiple::RefMulti};
-use ractor::{ActorId, ActorRef};
+use ractor::{ActorId, ActorRef, ActorStatus};
 
 use crate::{
     messages::BatchMessage,
@@ -24,6 +24,11 @@ impl Directory {
     /// The actor of this batch, if it lives here.
     pub fn get(&self, batch: &BatchId) -> Option<ActorRef<BatchMessage>> {
         self.actors.get(batch).map(|entry| entry.value().clone())
+    }
+
+    /// The same, unless it has come to its end, which the supervisor is about to hear of.
+    pub(crate) fn living(&self, batch: &BatchId) -> Option<ActorRef<BatchMessage>> {
+        self.get(batch).filter(lives)
     }
 
     /// How many there are.
@@ -58,11 +63,23 @@ impl Directory {
         self.actors.remove_if(batch, |_, living| living.get_id() == actor);
     }
 
-    /// Visits all, in the order of their batches' ids: the same history goes on the same way whenever it is played.
-    pub(crate) fn each(&self, mut visit: impl FnMut(&ActorRef<BatchMessage>)) {
+    /// All, in the order of their batches' ids: the same history goes on the same way whenever it is played.
+    pub(crate) fn entries(&self) -> Vec<(BatchId, ActorRef<BatchMessage>)> {
         let entry = |entry: RefMulti<'_, BatchId, ActorRef<BatchMessage>>| (entry.key().clone(), entry.value().clone());
         let mut actors: Vec<_> = self.actors.iter().map(entry).collect();
         actors.sort_by(|(one, _), (other, _)| one.cmp(other));
-        actors.iter().for_each(|(_, actor)| visit(actor));
+        actors
+    }
+}
+
+/// Whether it has not come to its end.
+pub(crate) fn lives(actor: &ActorRef<BatchMessage>) -> bool {
+    match actor.get_status() {
+        ActorStatus::Unstarted
+        | ActorStatus::Starting
+        | ActorStatus::Running
+        | ActorStatus::Upgrading
+        | ActorStatus::Draining => true,
+        ActorStatus::Stopping | ActorStatus::Stopped => false,
     }
 }

@@ -10,7 +10,7 @@ use crate::model::{Batch, BatchStatus, Clip, ClipStatus, Timestamp, Totals, code
 /// A stored event before the store has numbered it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// What it tells.
+    /// Which of the stored ones.
     pub kind: EventKind,
     /// The clip it is about, from 1.
     pub clip: Option<u32>,
@@ -22,7 +22,7 @@ pub struct Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventKind {
-    /// How the batch stands: first on a stream, and not stored. (Earlier versions stored it when a batch went on.)
+    /// How the batch stands: first on a stream, and not stored. An earlier version stored it where now `Resumed` is.
     Connected,
     /// A clip moved.
     Progress,
@@ -30,12 +30,11 @@ pub enum EventKind {
     Completed,
     /// The batch was cancelled and its last clip in flight is settled.
     Cancelled,
-    /// The batch is `failed`. (Earlier versions told a pause by it.)
+    /// The batch failed. An earlier version told so of a pause, too.
     Error,
-    /// The batch rests, for the reason in `error`, until somebody lets it go on. Not the last message, and none of API.md's:
-    /// who does not know it loses nothing.
+    /// The batch rests until a person lets it go on; the stream stays open.
     Paused,
-    /// A batch goes on that had stopped or ended. The same.
+    /// A batch goes on that had stopped or ended, or its first slot has come.
     Resumed,
 }
 
@@ -187,7 +186,7 @@ pub fn waiting(batch: &Batch, clip: &Clip, totals: Totals, wait: &WaitProgress, 
     .text()
 }
 
-/// A batch that had stopped or ended goes on, because a person said so.
+/// The batch is at work (again): a person let one go on that had stopped or ended, or its first slot has come.
 pub fn going_on(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     let kind = EventKind::Resumed;
     Event {
@@ -197,7 +196,7 @@ pub fn going_on(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     }
 }
 
-/// The batch came to an end or a stop: `completed`, `cancelled`, `paused`, or `error` for the others.
+/// The batch came to an end (`completed`, `cancelled`, `error`) or to a stop (`paused`).
 pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     let kind = match batch.status {
         BatchStatus::Completed => EventKind::Completed,
@@ -212,7 +211,7 @@ pub fn ending(batch: &Batch, totals: Totals, at: Timestamp) -> Event {
     }
 }
 
-/// The body of a message about a whole batch.
+/// The body of every message that is about the batch and no clip.
 pub fn summary(
     kind: EventKind,
     batch_id: &str,

@@ -1,6 +1,6 @@
 //! What StoryClip decides: the state machine, the plan and the actors that carry them out.
 //!
-//! The root package implements [`ports`] and starts the [`supervisor`]; nothing here knows a database, a socket or
+//! The root package implements [`ports`] and starts the [`root`]; nothing here knows a database, a socket or
 //! a real clock. If the process dies, nothing in memory matters: the rows are loaded and planned again.
 
 pub mod batch;
@@ -18,6 +18,7 @@ pub mod model;
 pub mod plan;
 pub mod poller;
 pub mod ports;
+pub mod root;
 pub mod schedule;
 pub mod supervisor;
 pub mod work;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use ractor::RpcReplyPort;
+use ractor::{ActorId, RpcReplyPort};
 
 use crate::{
     error::{ProviderError, Refused},
@@ -30,6 +30,19 @@ pub enum SupervisorMessage {
     AccountsChanged,
     /// Start nothing more, let calls under way be recorded, give the leases back, answer, stop.
     Drain(RpcReplyPort<()>),
+    /// The actor of a batch is gone.
+    Left(ActorId, Departure),
+}
+
+/// Why the actor of a batch is gone.
+#[derive(Debug)]
+pub enum Departure {
+    /// There was nothing left to do, or it was told to stop.
+    Done,
+    /// Its lease is not this node's any more, as far as it knows.
+    LeaseLost,
+    /// It died, of this.
+    Died(String),
 }
 
 /// What a BatchActor hears. Answers name the clip and the attempt they answer; a stale one is ignored.

@@ -166,6 +166,9 @@ pub trait Store: Send + Sync + 'static {
     /// Gives back every lease of this node, at an orderly stop.
     async fn release_all(&self, node: &NodeId) -> Result<(), StoreError>;
 
+    /// The batches whose lease is this node's, expired or not.
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError>;
+
     /// Commits one step.
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError>;
 

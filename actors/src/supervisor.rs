@@ -1,10 +1,11 @@
 //! Supervisor: one per daemon. Claims batches, spawns and respawns their actors, renews leases, passes on commands.
 //!
-//! The daemon spawns it and talks to it through [`SupervisorMessage`]. If it dies the daemon ends: leases lapse, and the
-//! next start (or another node) claims what was running. A first start and a restart are the same.
+//! The root spawns it and hands it what the daemon says. If it dies the root spawns another: the actors of batches are the
+//! root's children and do not notice. A first start and a restart are the same.
 
 mod draining;
 mod respawning;
+mod taking_over;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -12,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort};
 
 use crate::{
     batch::BatchActor,
@@ -38,10 +39,14 @@ pub struct Supervisor;
 pub struct SupervisorState {
     context: Arc<Context>,
     directory: Arc<Directory>,
+    /// The parent of the batches' actors.
+    root: ActorCell,
     /// Whose actors live, and how often each was claimed anew when its actor began.
     batches: HashMap<ActorId, (BatchId, u32)>,
     /// Batches whose lease is this node's but whose actor is gone, and when they are claimed anew.
     orphans: BTreeMap<BatchId, Timestamp>,
+    /// Whether those that an earlier supervisor left are among them.
+    knows_orphans: bool,
     /// When batches were reconciled, as far as that is fresh.
     reconciled: HashMap<BatchId, Timestamp>,
     renewed_at: Timestamp,
@@ -54,27 +59,28 @@ pub struct SupervisorState {
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
-    type Arguments = (Arc<Context>, Arc<Directory>);
+    type Arguments = (Arc<Context>, Arc<Directory>, ActorCell);
 
     async fn pre_start(
         &self,
         myself: ActorRef<SupervisorMessage>,
-        (context, directory): Self::Arguments,
+        (context, directory, root): Self::Arguments,
     ) -> Result<SupervisorState, ActorProcessingErr> {
-        let renewed_at = context.now();
         let mut state = SupervisorState {
             context,
             directory,
+            root,
             batches: HashMap::new(),
             orphans: BTreeMap::new(),
+            knows_orphans: false,
             reconciled: HashMap::new(),
-            renewed_at,
+            renewed_at: Timestamp::from_millis(0),
             failing: false,
             draining: None,
         };
-        state.renew().await;
-        state.directory.swept(state.context.now());
-        myself.cast(SupervisorMessage::Claim)?;
+        state.find_the_living();
+        // Nothing that may fail: what a sweep finds overdue it does.
+        myself.cast(SupervisorMessage::Sweep)?;
         myself.send_interval(SWEEP, || SupervisorMessage::Sweep);
         wake_on_account_changes(&state.context, &myself);
         Ok(state)
@@ -92,35 +98,16 @@ impl Actor for Supervisor {
                 state.claim_due(&myself).await?;
             }
             SupervisorMessage::Sweep => state.sweep(&myself).await?,
-            SupervisorMessage::Ensure(batch, reply) => state.ensure(&myself, batch, reply).await?,
+            SupervisorMessage::Ensure(batch, reply) => state.ensure(batch, reply).await?,
             SupervisorMessage::Command(batch, reply) => {
-                state.tell(&myself, batch, BatchMessage::Command(Some(reply))).await?;
+                state.tell(batch, BatchMessage::Command(Some(reply))).await?;
             }
-            SupervisorMessage::Reconcile(batch) => state.reconcile(&myself, batch).await?,
+            SupervisorMessage::Reconcile(batch) => state.reconcile(batch).await?,
             SupervisorMessage::AccountsChanged => state.tell_all(|| BatchMessage::Wake),
             SupervisorMessage::Drain(reply) => state.drain(&myself, reply).await,
+            SupervisorMessage::Left(actor, departure) => state.left(&myself, actor, departure).await?,
         }
         Ok(())
-    }
-
-    async fn handle_supervisor_evt(
-        &self,
-        myself: ActorRef<SupervisorMessage>,
-        event: SupervisionEvent,
-        state: &mut SupervisorState,
-    ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorTerminated(actor, _, reason) => {
-                let lost = reason.is_some();
-                state.left(&myself, actor.get_id(), lost).await
-            }
-            SupervisionEvent::ActorFailed(actor, cause) => {
-                let batch = state.batches.get(&actor.get_id()).map(|(batch, _)| batch);
-                tracing::error!(batch.id = ?batch, %cause, "actor of a batch died");
-                state.left(&myself, actor.get_id(), true).await
-            }
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
-        }
     }
 }
 
@@ -154,7 +141,10 @@ impl SupervisorState {
         if self.draining.is_some() {
             return Ok(());
         }
-        self.respawn_orphans(myself, now).await?;
+        if !self.knows_orphans {
+            self.find_orphans().await;
+        }
+        self.respawn_orphans(now).await?;
         self.claim_due(myself).await
     }
 
@@ -186,7 +176,7 @@ impl SupervisorState {
         if wanted == 0 || self.draining.is_some() {
             return Ok(());
         }
-        let taken = self.claim(myself, Claim::Due(wanted), BatchMessage::Wake).await?;
+        let taken = self.claim(Claim::Due(wanted), BatchMessage::Wake).await?;
         if taken == Some(wanted) {
             myself.cast(SupervisorMessage::Claim)?;
         }
@@ -195,12 +185,7 @@ impl SupervisorState {
 
     /// Claims, and spawns an actor for each batch taken; the first of them hears `first`, the others just begin.
     /// `None` if the store could not be used.
-    async fn claim(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        what: Claim,
-        first: BatchMessage,
-    ) -> Result<Option<usize>, ActorProcessingErr> {
+    async fn claim(&mut self, what: Claim, first: BatchMessage) -> Result<Option<usize>, ActorProcessingErr> {
         let now = self.context.now();
         let until = now + self.context.rules.lease;
         match self.context.store.claim(&self.context.node, what, now, until).await {
@@ -208,8 +193,7 @@ impl SupervisorState {
                 let count = claimed.len();
                 let mut first = Some(first);
                 for snapshot in claimed {
-                    self.spawn(myself, snapshot, first.take().unwrap_or(BatchMessage::Wake))
-                        .await?;
+                    self.spawn(snapshot, first.take().unwrap_or(BatchMessage::Wake)).await?;
                 }
                 Ok(Some(count))
             }
@@ -220,16 +204,11 @@ impl SupervisorState {
         }
     }
 
-    async fn spawn(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        snapshot: Snapshot,
-        first: BatchMessage,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn spawn(&mut self, snapshot: Snapshot, first: BatchMessage) -> Result<(), ActorProcessingErr> {
         let (batch, restarts) = (snapshot.batch.id.clone(), snapshot.batch.restarts);
         tracing::debug!(batch.id = %batch, epoch = snapshot.batch.epoch, "batch claimed");
         let arguments = (self.context.clone(), Box::new(snapshot));
-        let (actor, _) = Actor::spawn_linked(None, BatchActor, arguments, myself.get_cell()).await?;
+        let (actor, _) = Actor::spawn_linked(None, BatchActor, arguments, self.root.clone()).await?;
         actor.cast(first)?;
         self.batches.insert(actor.get_id(), (batch.clone(), restarts));
         self.directory.enter(batch, actor);
@@ -238,44 +217,30 @@ impl SupervisorState {
 
     /// Passes a message to the batch's actor, which is spawned for it if need be. If the batch cannot be claimed the
     /// message is dropped: what is durable of it is found by whoever has the lease.
-    async fn tell(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        batch: BatchId,
-        message: BatchMessage,
-    ) -> Result<(), ActorProcessingErr> {
-        match self.directory.get(&batch) {
+    async fn tell(&mut self, batch: BatchId, message: BatchMessage) -> Result<(), ActorProcessingErr> {
+        match self.directory.living(&batch) {
             // An actor that just stopped leaves its rows to the next sweep.
             Some(actor) => drop(actor.cast(message)),
             None if self.draining.is_some() => {}
-            None if self.orphans.contains_key(&batch) => self.respawn(myself, batch, message).await?,
-            None => drop(self.claim(myself, Claim::Named(batch), message).await?),
+            None if self.orphans.contains_key(&batch) => self.respawn(batch, message).await?,
+            None => drop(self.claim(Claim::Named(batch), message).await?),
         }
         Ok(())
     }
 
     /// However many ask, the network is asked about a batch once in a while.
-    async fn reconcile(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        batch: BatchId,
-    ) -> Result<(), ActorProcessingErr> {
+    async fn reconcile(&mut self, batch: BatchId) -> Result<(), ActorProcessingErr> {
         let now = self.context.now();
         self.reconciled.retain(|_, at| now.since(*at) < FRESH);
         if self.reconciled.contains_key(&batch) {
             return Ok(());
         }
         self.reconciled.insert(batch.clone(), now);
-        self.tell(myself, batch, BatchMessage::Reconcile).await
+        self.tell(batch, BatchMessage::Reconcile).await
     }
 
-    async fn ensure(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        batch: BatchId,
-        reply: Option<RpcReplyPort<bool>>,
-    ) -> Result<(), ActorProcessingErr> {
-        self.tell(myself, batch.clone(), BatchMessage::Wake).await?;
+    async fn ensure(&mut self, batch: BatchId, reply: Option<RpcReplyPort<bool>>) -> Result<(), ActorProcessingErr> {
+        self.tell(batch.clone(), BatchMessage::Wake).await?;
         if let Some(reply) = reply {
             // Whoever asked may be gone.
             let _: Result<(), _> = reply.send(self.directory.contains(&batch));
@@ -284,9 +249,9 @@ impl SupervisorState {
     }
 
     fn tell_all(&self, message: impl Fn() -> BatchMessage) {
-        self.directory.each(|actor| {
+        for (_, actor) in self.directory.entries() {
             // An actor that just stopped needs to hear nothing.
             let _: Result<(), _> = actor.cast(message());
-        });
+        }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
     messages::SupervisorMessage,
     model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, NodeId, Timestamp, Wish},
     ports::{Bell, Clock},
-    supervisor::Supervisor,
+    root::Root,
 };
 
 pub use network::{Network, Post};
@@ -242,7 +242,7 @@ async fn start(
         rules: rules.clone(),
         lease: LeaseClock::default(),
     });
-    match Actor::spawn(None, Supervisor, (context, directory.clone())).await {
+    match Actor::spawn(None, Root, (context, directory.clone())).await {
         Ok((supervisor, _)) => supervisor,
         Err(error) => panic!("the supervisor does not start: {error}"),
     }

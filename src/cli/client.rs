@@ -125,14 +125,16 @@ impl Client {
         self.read(self.send(request.body(body).timeout(CALL)).await?).await
     }
 
-    /// The live events of a batch after this one.
-    pub(super) async fn stream(&self, batch: &str, last_event_id: &str) -> Result<Response, CliError> {
-        let request = self
+    /// The live events of a batch after this one; without one, from now on.
+    pub(super) async fn stream(&self, batch: &str, last_event_id: Option<&str>) -> Result<Response, CliError> {
+        let mut request = self
             .http
             .get(format!("{}/api/metricool/stream", self.base))
             .query(&[("batchId", batch)])
-            .header("accept", "text/event-stream")
-            .header("last-event-id", last_event_id);
+            .header("accept", "text/event-stream");
+        if let Some(last) = last_event_id {
+            request = request.header("last-event-id", last);
+        }
         timeout(CALL, self.send(request))
             .await
             .unwrap_or_else(|_| Err(self.silent(CALL)))

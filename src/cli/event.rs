@@ -23,7 +23,7 @@ pub(super) struct Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Kind {
-    /// How the batch stands: first of each connection.
+    /// How the batch stands: first of each connection; of an earlier version also what `Resumed` is.
     Connected,
     /// A clip moved.
     Progress,
@@ -31,11 +31,11 @@ pub(super) enum Kind {
     Completed,
     /// The batch was cancelled and nothing is in flight any more.
     Cancelled,
-    /// The batch failed, or, from an earlier daemon, rests.
+    /// The batch failed; of an earlier version also what `Paused` is, with that status.
     Error,
-    /// The batch rests.
+    /// The batch waits for a person.
     Paused,
-    /// It goes on.
+    /// A batch goes on that had stopped or ended.
     Resumed,
     /// Of a newer daemon.
     #[default]

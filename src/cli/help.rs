@@ -64,9 +64,10 @@ Example:
   storyclip watch batch_1761725644409_k3f9a1c2z
 
 On a terminal there are progress bars, otherwise a line per change, and with --json the stream's own messages. A lost connection is taken up again where \
-it broke; leaving with Ctrl-C changes nothing about the batch.
+it broke; leaving with Ctrl-C changes nothing about the batch. What happened before is shown first, and it ends with the batch, \
+or where the batch is paused and waits for a person.
 
-Exit codes: 0 every clip was published, 1 unknown batch or unreachable daemon, 3 the batch ended otherwise.";
+Exit codes: 0 every clip was published, 1 unknown batch or unreachable daemon, 3 the batch ended otherwise or is paused.";
 
 pub(super) const BATCHES: &str = "\
 Examples:

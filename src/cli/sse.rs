@@ -20,9 +20,15 @@ pub(super) struct Parser {
     line: Vec<u8>,
     id: Option<String>,
     data: Option<String>,
+    place: Option<String>,
 }
 
 impl Parser {
+    /// The newest id of the stream, also one that came without a message.
+    pub(super) fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
     /// Takes the next bytes and gives the messages that they complete.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Message> {
         let mut messages = Vec::new();
@@ -67,6 +73,9 @@ impl Parser {
 
     fn end_of_message(&mut self) -> Option<Message> {
         let id = self.id.take();
+        if id.is_some() {
+            self.place.clone_from(&id);
+        }
         let data = self.data.take()?;
         Some(Message { id, data })
     }
@@ -119,5 +128,14 @@ mod tests {
     fn an_id_belongs_to_its_own_message_only() {
         let messages = Parser::default().push(b"id: 1\ndata: a\n\ndata: b\n\n");
         assert_eq!(messages, [message(Some("1"), "a"), message(None, "b")]);
+    }
+
+    #[test]
+    fn an_id_without_data_is_a_place_and_no_message() {
+        let mut parser = Parser::default();
+        assert_eq!(parser.push(b"data: a\n\nid: 7\n"), [message(None, "a")]);
+        assert_eq!(parser.place(), None);
+        assert_eq!(parser.push(b"\n"), []);
+        assert_eq!(parser.place(), Some("7"));
     }
 }

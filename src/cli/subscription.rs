@@ -20,6 +20,8 @@ pub(super) enum Step {
     Message(Message),
     /// The connection ended; the next call waits this long and connects again.
     Lost {
+        /// Whether the daemon closed it, as it does after the last message of a batch.
+        closed: bool,
         /// How long.
         wait: Duration,
         /// Why, for a person.
@@ -32,6 +34,8 @@ pub(super) struct Subscription<'a> {
     client: &'a Client,
     batch: &'a str,
     last_event_id: String,
+    /// The newest number that the daemon is known to have given out.
+    head: u64,
     connection: Option<(Response, Parser)>,
     ready: VecDeque<Message>,
     /// Whether there ever was a connection: a daemon that was never there is an error, one that went away comes back.
@@ -47,6 +51,7 @@ impl<'a> Subscription<'a> {
             client,
             batch,
             last_event_id: "0".into(),
+            head: 0,
             connection: None,
             ready: VecDeque::new(),
             connected: false,
@@ -75,35 +80,68 @@ impl<'a> Subscription<'a> {
                     self.failures = 0;
                     self.ready.extend(parser.push(&bytes));
                 }
-                Ok(None) => return Ok(self.lost("the daemon closed the stream".into())),
-                Err(error) => return Ok(self.lost(brief(&error))),
+                Ok(None) => return Ok(self.lost(true, "the daemon closed the stream".into())),
+                Err(error) => return Ok(self.lost(false, brief(&error))),
             }
         }
+    }
+
+    /// Whether nothing is recorded that is newer than what was read. If the daemon cannot be asked, there may be.
+    pub(super) async fn is_at_the_head(&mut self) -> Result<bool, CliError> {
+        let read = number(&self.last_event_id);
+        if read < self.head {
+            return Ok(false);
+        }
+        match self.ask_for_the_head().await {
+            Ok(Some(head)) => self.head = head,
+            Ok(None) => return Ok(false),
+            Err(error) if may_pass(&error) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        Ok(read >= self.head)
+    }
+
+    /// A stream that begins now says first from which number it goes on.
+    async fn ask_for_the_head(&self) -> Result<Option<u64>, CliError> {
+        let mut response = self.client.stream(self.batch, None).await?;
+        let mut parser = Parser::default();
+        while parser.place().is_none()
+            && let Some(bytes) = self.client.chunk(&mut response).await?
+        {
+            parser.push(&bytes);
+        }
+        Ok(parser.place().map(number))
     }
 
     async fn connect(&mut self) -> Result<Option<Step>, CliError> {
         if self.failures > 0 {
             tokio::time::sleep((self.wait)(self.failures)).await;
         }
-        match self.client.stream(self.batch, &self.last_event_id).await {
+        match self.client.stream(self.batch, Some(&self.last_event_id)).await {
             Ok(response) => {
                 self.connected = true;
                 self.connection = Some((response, Parser::default()));
                 Ok(None)
             }
-            Err(error) if self.connected && may_pass(&error) => Ok(Some(self.lost(brief(&error)))),
+            Err(error) if self.connected && may_pass(&error) => Ok(Some(self.lost(false, brief(&error)))),
             Err(error) => Err(error),
         }
     }
 
-    fn lost(&mut self, reason: String) -> Step {
+    fn lost(&mut self, closed: bool, reason: String) -> Step {
         self.connection = None;
         self.failures += 1;
         Step::Lost {
+            closed,
             wait: (self.wait)(self.failures),
             reason,
         }
     }
+}
+
+/// The number of an event; one that is no number is behind every other.
+fn number(id: &str) -> u64 {
+    id.parse().unwrap_or(0)
 }
 
 /// 1, 2, 4, 8, then 15 s.

@@ -1,4 +1,4 @@
-//! `storyclip watch`: follows a batch until it ends. `publish --watch` and `demo` end with it, too.
+//! `storyclip watch`: follows a batch until it ends, or waits for a person. `publish --watch` and `demo` end with it, too.
 
 use clap::Args;
 
@@ -44,12 +44,18 @@ pub(super) async fn follow(client: &Client, batch: &str, screen: Screen) -> Resu
                 let event: Event = client.parse(message.data.as_bytes())?;
                 progress.apply(&event);
                 screen.show(&message.data, &event, &progress)?;
-                if progress.is_over(false) && ended(client, batch, &mut progress).await? {
+                // The daemon keeps the stream of a paused batch open: what waits for a person is left to that person.
+                if progress.is_paused()
+                    && subscription.is_at_the_head().await?
+                    && is_at_rest(client, batch, &mut progress).await?
+                {
                     break;
                 }
             }
-            Step::Lost { .. } if progress.is_over(true) => break,
-            Step::Lost { wait, reason } => {
+            Step::Lost { closed, wait, reason } => {
+                if closed && progress.is_ended() && is_at_rest(client, batch, &mut progress).await? {
+                    break;
+                }
                 screen.note(&format!("connection lost ({reason}), next try in {} s", wait.as_secs()))?;
             }
         }
@@ -58,14 +64,10 @@ pub(super) async fn follow(client: &Client, batch: &str, screen: Screen) -> Resu
     Ok(progress)
 }
 
-/// Whether the message of an end was that of *the* end. A stream tells what happened from the start, so it may hold the
-/// end of a batch that was opened again; the batch itself knows. If it cannot be asked, the message stands.
-async fn ended(client: &Client, batch: &str, progress: &mut Progress) -> Result<bool, CliError> {
+/// Whether the batch itself says what its stream told last. If it cannot be asked, the message stands.
+async fn is_at_rest(client: &Client, batch: &str, progress: &mut Progress) -> Result<bool, CliError> {
     match client.get("/api/metricool/status", &[("batchId", batch)]).await {
-        Ok(answer) => {
-            progress.settle(client.json(&answer)?);
-            Ok(progress.is_over(false))
-        }
+        Ok(answer) => Ok(progress.settle(&client.json(&answer)?)),
         Err(error) if may_pass(&error) => Ok(true),
         Err(error) => Err(error),
     }

@@ -133,13 +133,11 @@ fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
         },
         EventKind::Completed => Some(NoticeKind::BatchCompleted),
         EventKind::Cancelled => Some(NoticeKind::BatchCancelled),
-        EventKind::Error | EventKind::Paused => match told.status.parse() {
+        EventKind::Paused => paused(told),
+        EventKind::Error => match told.status.parse() {
             Ok(BatchStatus::Failed) => Some(NoticeKind::BatchFailed),
-            // Who paused it needs not be told.
-            Ok(BatchStatus::Paused) => {
-                let reason = told.code.as_deref().filter(|code| *code != code::PAUSED);
-                reason.map(|_| NoticeKind::BatchPaused)
-            }
+            // As an earlier version stored it.
+            Ok(BatchStatus::Paused) => paused(told),
             Ok(
                 BatchStatus::Draft
                 | BatchStatus::Scheduled
@@ -150,6 +148,12 @@ fn kind(event: EventKind, told: &Told<'_>) -> Option<NoticeKind> {
             | Err(_) => None,
         },
     }
+}
+
+/// Who paused it needs not be told.
+fn paused(told: &Told<'_>) -> Option<NoticeKind> {
+    let by_a_person = told.code.as_deref() == Some(code::PAUSED);
+    (!by_a_person).then_some(NoticeKind::BatchPaused)
 }
 
 fn message<'a>(news: &'a News, told: &'a Told<'_>, kind: NoticeKind) -> Message<'a> {
@@ -287,18 +291,13 @@ mod tests {
             Some(NoticeKind::BatchCancelled)
         );
         assert_eq!(kinds(EventKind::Error, "failed"), Some(NoticeKind::BatchFailed));
-        for stopped in [EventKind::Paused, EventKind::Error] {
-            assert_eq!(kinds(stopped, "paused"), Some(NoticeKind::BatchPaused));
-            assert_eq!(told(stopped, "paused", 0, Some("PAUSED")), None, "a person did it");
-            assert_eq!(
-                told(stopped, "paused", 0, None),
-                None,
-                "an earlier version gave no reason for it"
-            );
+        for pause in [EventKind::Paused, EventKind::Error] {
+            assert_eq!(kinds(pause, "paused"), Some(NoticeKind::BatchPaused));
+            let by_a_person = told(pause, "paused", 0, Some(code::PAUSED));
+            assert_eq!(by_a_person, None, "who did it needs not be told");
         }
-        for passing in [EventKind::Connected, EventKind::Resumed] {
-            assert_eq!(kinds(passing, "processing"), None);
-        }
+        assert_eq!(kinds(EventKind::Connected, "processing"), None);
+        assert_eq!(kinds(EventKind::Resumed, "processing"), None);
     }
 
     #[test]

@@ -83,6 +83,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::config::Config;
 
     const NOW: Timestamp = Timestamp::from_millis(1_780_000_000_000);
 
@@ -154,7 +155,14 @@ mod tests {
 
     #[test]
     fn each_failed_try_takes_the_next_wait_until_there_is_none() {
-        let waits = seconds(&[5, 300, 1_800, 7_200, 18_000, 36_000]);
+        let waits = Config::load_from(None, []).unwrap().webhook_waits;
+        let (minute, hour) = (60, 3_600);
+        let promised = [5, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * hour];
+        assert_eq!(
+            waits,
+            seconds(&promised),
+            "what is promised where no setting says otherwise"
+        );
         for (tries, wait) in (1..).zip(&waits) {
             assert_eq!(next(&waits, tries, NOW, None, 0.5), Some(NOW + *wait));
             assert_eq!(next(&waits, tries, NOW, None, 0.0), Some(NOW + wait.mul_f64(0.9)));

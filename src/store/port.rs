@@ -63,6 +63,11 @@ impl ports::Store for Store {
         Ok(())
     }
 
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {
+        self.reading(async { snapshots::leased(&mut *self.reader().await?, &self.0.snapshots, node).await })
+            .await
+    }
+
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
         let committed = change.clone();
         self.submit(|reply| Op::Commit(change, reply)).await?;

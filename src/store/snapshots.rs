@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
 use storyclip_actors::{
-    model::{Batch, BatchId, Clip, Command, CommandId, Wish},
+    model::{Batch, BatchId, Clip, Command, CommandId, NodeId, Wish},
     ports::Snapshot,
 };
 
@@ -24,6 +24,7 @@ pub struct Texts {
     clips: SqlStr,
     commands: SqlStr,
     commands_of: SqlStr,
+    leased: SqlStr,
 }
 
 impl Texts {
@@ -65,6 +66,7 @@ impl Texts {
                 "SELECT command_id, kind, detail FROM batch_commands WHERE batch_id = $1 AND applied_at IS NULL \
                  ORDER BY created_at, command_id",
             ),
+            leased: text("SELECT batch_id FROM publish_batches WHERE lease_owner = $1 ORDER BY batch_id"),
         }
     }
 }
@@ -128,6 +130,15 @@ fn by_batch<T>(
         }
     }
     Ok(read)
+}
+
+/// The batches whose lease is this node's.
+pub async fn leased(conn: &mut AnyConnection, texts: &Texts, node: &NodeId) -> sqlx::Result<Vec<BatchId>> {
+    let rows = sqlx::query(texts.leased.clone())
+        .bind(node.to_string())
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| Ok(Cursor::new(row).text()?.into())).collect()
 }
 
 /// Commands of one batch that are not applied yet, oldest first. One of a kind that this program does not know waits for

@@ -189,8 +189,8 @@ impl Subscription {
         end.is_some_and(|end| self.cursor >= end)
     }
 
-    /// After a terminal message: the stream ends with what there is, if the batch is finished in just this way. (It may have
-    /// been opened again since, and `error` of an earlier version may tell of a pause.)
+    /// After a terminal message: the stream ends with what there is, if the batch is finished in just this way. (A finished
+    /// batch may have been opened again since, and an earlier version told of a pause as an `error`.)
     async fn see_whether_finished(&mut self, kind: EventKind) -> Result<(), StoreError> {
         let Some(ending) = self.ending.as_mut().filter(|ending| ending.at.is_none()) else {
             return Ok(());

@@ -61,6 +61,10 @@ impl Store for ToldStore {
         self.rows.release_all(node).await
     }
 
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {
+        self.rows.leased(node).await
+    }
+
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {
         let asked = SystemTime::now();
         let result = self.rows.commit(change.clone()).await;

@@ -3,9 +3,17 @@
 //!
 //! The next message of a channel is broadcast as soon as its slowest subscriber has few enough left, so that none loses any:
 //! live, when every message has been taken, as one that tells of a step which a network had to be asked for; or in bursts,
-//! where many messages share a write.
+//! where many messages share a write. Whoever takes a message as the last of its channel says so: nothing is looked for, and
+//! no time passes between that and the next message but that of waking a task.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    path::PathBuf,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use axum::{
     Router,
@@ -19,8 +27,8 @@ use futures_util::stream;
 use tokio::{
     net::TcpListener,
     sync::{
-        Mutex,
-        broadcast::{self, Sender},
+        Mutex, Notify,
+        broadcast::{self, Receiver, Sender},
     },
 };
 
@@ -71,13 +79,36 @@ struct World {
     messages: Vec<Bytes>,
     left: usize,
     /// Emptied when everything was broadcast.
-    channels: Mutex<Vec<Sender<Bytes>>>,
+    channels: Mutex<Vec<Channel>>,
+}
+
+struct Channel {
+    sender: Sender<Bytes>,
+    taken: Arc<Taken>,
+}
+
+/// How far the subscribers of a channel are.
+struct Taken {
+    /// By how many each message was taken.
+    by: Vec<AtomicUsize>,
+    /// How many there are; known once it has begun.
+    subscribers: OnceLock<usize>,
+    /// Messages that were taken by all.
+    by_all: AtomicUsize,
+    news: Notify,
+}
+
+/// Who takes the messages of a channel, in their order.
+struct Subscriber {
+    receiver: Receiver<Bytes>,
+    taken: Arc<Taken>,
+    next: usize,
 }
 
 /// The process: says its address and serves `/{channel}`; `/go` makes it begin.
 pub async fn role(order: Order) -> Outcome<()> {
     let messages = messages(std::fs::read(&order.sample)?)?;
-    let channels = (0..order.channels).map(|_| broadcast::channel(CAPACITY).0).collect();
+    let channels = (0..order.channels).map(|_| Channel::of(messages.len())).collect();
     let channels = Mutex::new(channels);
     let world = Arc::new(World {
         messages,
@@ -116,10 +147,9 @@ async fn subscribe(State(world): State<Arc<World>>, Path(channel): Path<usize>) 
         return StatusCode::NOT_FOUND.into_response();
     };
     let greeting = stream::iter([Ok(Bytes::from_static(b"data: {}\n\n"))]);
-    let messages = stream::unfold(channel.subscribe(), async |mut messages| {
-        // It ends with the channel; nobody lags.
-        let message = messages.recv().await.ok()?;
-        Some((Ok::<_, Infallible>(message), messages))
+    let messages = stream::unfold(channel.subscribe(), async |mut subscriber| {
+        let message = subscriber.take().await?;
+        Some((Ok::<_, Infallible>(message), subscriber))
     });
     let body = Body::from_stream(stream::StreamExt::chain(greeting, messages));
     ([(header::CONTENT_TYPE, "text/event-stream")], body).into_response()
@@ -127,16 +157,77 @@ async fn subscribe(State(world): State<Arc<World>>, Path(channel): Path<usize>) 
 
 async fn go(State(world): State<Arc<World>>) {
     for channel in world.channels.lock().await.drain(..) {
-        let world = world.clone();
-        tokio::spawn(async move {
-            for message in &world.messages {
-                while channel.len() > world.left {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-                if channel.send(message.clone()).is_err() {
-                    return;
-                }
+        tokio::spawn(channel.broadcast(world.clone()));
+    }
+}
+
+impl Channel {
+    /// One for so many messages.
+    fn of(messages: usize) -> Self {
+        let taken = Taken {
+            by: (0..messages).map(|_| AtomicUsize::new(0)).collect(),
+            subscribers: OnceLock::new(),
+            by_all: AtomicUsize::new(0),
+            news: Notify::new(),
+        };
+        Self {
+            sender: broadcast::channel(CAPACITY).0,
+            taken: Arc::new(taken),
+        }
+    }
+
+    fn subscribe(&self) -> Subscriber {
+        Subscriber {
+            receiver: self.sender.subscribe(),
+            taken: self.taken.clone(),
+            next: 0,
+        }
+    }
+
+    /// Sends everything, and ends when its subscribers have it or are gone.
+    async fn broadcast(self, world: Arc<World>) {
+        self.taken.subscribers.get_or_init(|| self.sender.receiver_count());
+        for (number, message) in world.messages.iter().enumerate() {
+            self.taken.by_all(number.saturating_sub(world.left)).await;
+            if self.sender.send(message.clone()).is_err() {
+                return;
             }
-        });
+        }
+    }
+}
+
+impl Taken {
+    fn by_one(&self, message: usize) {
+        let by = self.by[message].fetch_add(1, Ordering::AcqRel) + 1;
+        if self.subscribers.get() == Some(&by) {
+            self.by_all.fetch_max(message + 1, Ordering::AcqRel);
+            self.news.notify_one();
+        }
+    }
+
+    /// Waits until so many messages were taken by all.
+    async fn by_all(&self, messages: usize) {
+        while self.by_all.load(Ordering::Acquire) < messages {
+            self.news.notified().await;
+        }
+    }
+}
+
+impl Subscriber {
+    /// The next message; nobody lags, so it ends with the channel.
+    async fn take(&mut self) -> Option<Bytes> {
+        let message = self.receiver.recv().await.ok()?;
+        self.taken.by_one(self.next);
+        self.next += 1;
+        Some(message)
+    }
+}
+
+impl Drop for Subscriber {
+    /// Who goes is not waited for.
+    fn drop(&mut self) {
+        if self.taken.subscribers.get().is_some() {
+            (self.next..self.taken.by.len()).for_each(|message| self.taken.by_one(message));
+        }
     }
 }

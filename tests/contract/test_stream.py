@@ -26,12 +26,11 @@ class Stream(Case):
                     self.assertIsNotNone(message.number, message)
                 if message["status"] == "failed":
                     self.assertTrue(message["error"])
-            case "paused" | "resumed" as turn:
-                # Beyond API.md, and never the last.
-                self.assertHas(message, "status", "published", "errors", "total")
+            case "paused" | "resumed":
+                self.assertHas(message, "published", "errors", "total")
                 self.assertIsNotNone(message.number)
-                self.assertEqual(message["status"] == "paused", turn == "paused")
-                self.assertEqual(bool(message.get("error")), turn == "paused")
+                self.assertEqual("error" in message, message["type"] == "paused", message)
+                self.assertEqual(message["status"] == "paused", message["type"] == "paused", message)
             case ending:
                 self.assertIn(ending, TERMINAL)
                 self.assertHas(message, "published", "errors", "total")
@@ -53,6 +52,34 @@ class Stream(Case):
         self.assertEqual((messages[-1]["published"], messages[-1]["errors"], messages[-1]["total"]), (2, 1, 3))
         numbers = [int(message.number) for message in messages[1:] if message.number is not None]
         self.assertEqual(numbers, list(range(numbers[0], numbers[0] + len(numbers))), "no gap and no repeat")
+
+    def test_a_pause_ends_nothing_and_the_last_message_is_the_last(self):
+        batch_id = self.publish(story(*"abcdefgh"))["batchId"]
+        command = lambda word: self.assertEqual(self.acme.post(f"/api/metricool/batch/{batch_id}/{word}").status, 200)
+        with self.acme.stream(lastEventId=0, batchId=batch_id) as stream:
+            messages = stream.until(lambda message: message.get("status") == "published")
+            for _ in range(2):
+                command("pause")
+                messages += stream.until(lambda message: message["type"] == "paused")
+                command("resume")
+                messages += stream.until(lambda message: message["type"] == "resumed")
+            messages += list(stream)
+        for message in messages:
+            self.hold(message, batch_id)
+        types = [message["type"] for message in messages]
+        self.assertEqual([kind for kind in types if kind != "progress"], ["connected", *["paused", "resumed"] * 2, "completed"])
+        self.assertEqual(types[-1], "completed", "a client that stops at the first ending message has heard everything")
+        numbers = [int(message.number) for message in messages if message.number is not None]
+        self.assertEqual(numbers, list(range(1, len(numbers) + 1)), "no gap and no repeat")
+        self.assertEqual(self.batch(batch_id)["published"], 8)
+
+    def test_a_policy_that_waits_for_a_person_pauses(self):
+        batch_id = self.publish(story(BROKEN, "a", onFailure="hold"))["batchId"]
+        with self.acme.stream(lastEventId=0, batchId=batch_id) as stream:
+            paused = stream.until(lambda message: message["type"] == "paused")[-1]
+            self.hold(paused, batch_id)
+            self.assertEqual(self.acme.post(f"/api/metricool/batch/{batch_id}/resume").status, 200)
+            self.assertEqual(list(stream)[-1]["type"], "completed")
 
     def test_a_tick_tells_how_long_was_waited(self):
         batch_id = self.publish(story(STUCK))["batchId"]
@@ -89,19 +116,6 @@ class Stream(Case):
         self.until(batch_id, lambda message: message.get("status") == "waiting" and message["currentStory"] == "clip_2")
         self.acme.post(f"/api/metricool/batch/{batch_id}/cancel")
         self.assertEqual(self.batch(batch_id)["status"], "cancelled")
-
-    def test_a_pause_is_not_the_last_word(self):
-        batch_id = self.publish(story(STUCK, "a"))["batchId"]
-        with self.acme.stream(batchId=batch_id) as stream:
-            seen = stream.until(lambda message: message.get("status") == "waiting")
-            for command in ("pause", "resume", "pause", "cancel"):
-                self.assertEqual(self.acme.post(f"/api/metricool/batch/{batch_id}/{command}").status, 200, command)
-            seen += stream.until(lambda message: message["type"] in TERMINAL)
-            self.assertEqual(list(stream), [], "the server closes it")
-        for message in seen:
-            self.hold(message, batch_id)
-        turns = [message["type"] for message in seen if message["type"] != "progress"]
-        self.assertEqual(turns, ["connected", "paused", "resumed", "paused", "cancelled"])
 
     def test_a_batch_that_cannot_go_on(self):
         batch_id = self.publish(story(BROKEN, "a", onFailure="stop"))["batchId"]

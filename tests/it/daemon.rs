@@ -17,7 +17,6 @@ mod hostile;
 mod keys;
 mod kills;
 mod ledger;
-mod logging;
 mod mail;
 mod mail_server;
 mod minutes;
@@ -43,5 +42,6 @@ mod systemd;
 mod tenants;
 #[cfg(feature = "otel")]
 mod traces;
+mod transitions;
 mod upgrade;
 mod watcher;

@@ -51,7 +51,7 @@ contract! {
     cases: a_step_reaches_every_table, a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
         a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps;
     ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner, facts_are_replaced;
-    claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_respawn_counts_restarts,
+    claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_node_can_say_which_batches_it_has_leases_of, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
     commands: every_wish_comes_back, a_detail_that_cannot_be_read_holds_up_nobody,

@@ -14,7 +14,7 @@ use crate::{
     lifecycle::ClipEvent,
     limiter::Reservation,
     messages::{BatchMessage, PublisherMessage},
-    model::{Batch, BatchStatus, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
+    model::{Batch, BatchId, Clip, ClipStatus, CommandId, Timestamp, Trouble, code},
     ports::{AttemptVerdict, AttemptWrite, BatchWrite, Change, ClipWrite},
     schedule,
     work::Call,
@@ -91,13 +91,12 @@ impl Run {
         #[cfg(feature = "without-intent")]
         self.send_before_it_is_durable();
         let mut change = Arc::new(self.change());
-        let mut told = (self.stored_status != self.batch.status).then_some(self.stored_status);
         let mut moves = 0;
         let mut failures = 0;
         let mut as_planned = true;
         loop {
             let committing = self.context.store.commit(change.clone());
-            let telling = tell(&self.batch, told.take(), std::mem::take(&mut self.draft.moves));
+            let telling = tell(&self.batch.id, std::mem::take(&mut self.draft.moves));
             let (committed, ()) = tokio::join!(committing, telling);
             match committed {
                 Ok(()) => break,
@@ -128,6 +127,7 @@ impl Run {
                 }
             }
         }
+        self.tell_of_the_batch();
         self.stored_status = self.batch.status;
         let (release, create) = (self.draft.release, self.draft.create.take());
         self.batch.wake_at = change.head.wake_at;
@@ -146,6 +146,15 @@ impl Run {
             myself.cast(BatchMessage::Wake)?;
         }
         Ok(as_planned)
+    }
+
+    /// One line per transition of the batch: of its row, so one that was undone in the same commit is none.
+    fn tell_of_the_batch(&self) {
+        let (from, to) = (self.stored_status, self.batch.status);
+        if from != to {
+            let code = self.batch.error.as_ref().map(|error| &*error.code);
+            tracing::info!(batch.id = %self.batch.id, from = %from, to = %to, code, "batch moved");
+        }
     }
 
     #[cfg(feature = "without-intent")]
@@ -288,10 +297,9 @@ impl Run {
     }
 }
 
-/// One line per transition, of clips and of the batch, while the disk is waited for: the next create call does not wait
-/// for the log.
-async fn tell(batch: &Batch, from: Option<BatchStatus>, moves: Vec<Move>) {
-    if moves.is_empty() && from.is_none() {
+/// One line per transition of a clip, while the disk is waited for: the next create call does not wait for the log.
+async fn tell(batch: &BatchId, moves: Vec<Move>) {
+    if moves.is_empty() {
         return;
     }
     // The change is on its way into the database first.
@@ -305,12 +313,8 @@ async fn tell(batch: &Batch, from: Option<BatchStatus>, moves: Vec<Move>) {
     } in &moves
     {
         tracing::info!(
-            batch.id = %batch.id, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
+            batch.id = %batch, clip.index = clip, attempt, from = %from, to = %to, code = code.as_deref(),
             "clip moved"
         );
-    }
-    if let Some(from) = from {
-        let code = batch.error.as_ref().map(|error| &*error.code);
-        tracing::info!(batch.id = %batch.id, from = %from, to = %batch.status, code, "batch moved");
     }
 }

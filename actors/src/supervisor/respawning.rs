@@ -7,7 +7,7 @@ use ractor::{ActorId, ActorProcessingErr, ActorRef};
 
 use super::SupervisorState;
 use crate::{
-    messages::{BatchMessage, SupervisorMessage},
+    messages::{BatchMessage, Departure, SupervisorMessage},
     model::{BatchId, Timestamp},
     ports::Claim,
     schedule,
@@ -19,10 +19,18 @@ impl SupervisorState {
         &mut self,
         myself: &ActorRef<SupervisorMessage>,
         actor: ActorId,
-        claim_again: bool,
+        departure: Departure,
     ) -> Result<(), ActorProcessingErr> {
         let Some((batch, restarts)) = self.batches.remove(&actor) else {
             return Ok(());
+        };
+        let claim_again = match departure {
+            Departure::Done => false,
+            Departure::LeaseLost => true,
+            Departure::Died(cause) => {
+                tracing::error!(batch.id = %batch, %cause, "actor of a batch died");
+                true
+            }
         };
         self.directory.leave(&batch, actor);
         if self.draining.is_some() {
@@ -31,7 +39,7 @@ impl SupervisorState {
         if claim_again {
             let pause = schedule::respawn_backoff(restarts, self.context.rules.max_restarts);
             if pause.is_zero() {
-                self.respawn(myself, batch, BatchMessage::Wake).await?;
+                self.respawn(batch, BatchMessage::Wake).await?;
             } else {
                 tracing::warn!(batch.id = %batch, restarts, pause_s = pause.as_secs(), "batch is left alone for a while");
                 self.orphans.insert(batch, self.context.now() + pause);
@@ -44,33 +52,24 @@ impl SupervisorState {
     }
 
     /// Those whose time has come.
-    pub(super) async fn respawn_orphans(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        now: Timestamp,
-    ) -> Result<(), ActorProcessingErr> {
+    pub(super) async fn respawn_orphans(&mut self, now: Timestamp) -> Result<(), ActorProcessingErr> {
         let due = self.orphans.iter().filter(|(_, at)| **at <= now);
         let due: Vec<BatchId> = due.map(|(batch, _)| batch.clone()).collect();
         for batch in due {
-            self.respawn(myself, batch, BatchMessage::Wake).await?;
+            self.respawn(batch, BatchMessage::Wake).await?;
         }
         Ok(())
     }
 
     /// Claims a batch anew whose lease is this node's; at the next sweep if the store cannot be used.
-    pub(super) async fn respawn(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-        batch: BatchId,
-        first: BatchMessage,
-    ) -> Result<(), ActorProcessingErr> {
+    pub(super) async fn respawn(&mut self, batch: BatchId, first: BatchMessage) -> Result<(), ActorProcessingErr> {
         self.orphans.remove(&batch);
         // Its successor may live here already: a lease that lapsed is taken anew by whoever comes first, also by the node
         // that lost it. To claim it once more would only take it away from that actor.
         if self.directory.contains(&batch) {
             return Ok(());
         }
-        let claimed = self.claim(myself, Claim::Respawn(batch.clone()), first).await?;
+        let claimed = self.claim(Claim::Respawn(batch.clone()), first).await?;
         if claimed.is_none() {
             self.orphans.insert(batch, self.context.now());
         }

@@ -64,6 +64,7 @@ pub struct MemoryStore {
     reads_take: Mutex<Duration>,
     renewals_fail: AtomicBool,
     answers_lost: AtomicU32,
+    panics: AtomicU32,
 }
 
 impl MemoryStore {
@@ -77,6 +78,7 @@ impl MemoryStore {
             reads_take: Mutex::default(),
             renewals_fail: AtomicBool::new(false),
             answers_lost: AtomicU32::new(0),
+            panics: AtomicU32::new(0),
         }
     }
 
@@ -88,6 +90,16 @@ impl MemoryStore {
     /// The next commits are durable, but whoever asked for them hears that the store is unavailable.
     pub fn lose_answers(&self, commits: u32) {
         self.answers_lost.store(commits, Ordering::Relaxed);
+    }
+
+    /// Whoever claims next, so many times, has the leases and dies before it knows.
+    pub fn panic_in_claim(&self, times: u32) {
+        self.panics.store(times, Ordering::Relaxed);
+    }
+
+    /// How many such deaths are still to come.
+    pub fn panics_left(&self) -> u32 {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// From now on reading waiting commands takes this long.

@@ -20,6 +20,7 @@ mod retry;
 mod scheduled;
 mod simulation;
 mod stale;
+mod supervising;
 mod tally;
 mod uncertain;
 

@@ -50,23 +50,33 @@ async fn a_pause_at_any_instant_lets_no_clip_begin_and_follows_the_one_on_its_wa
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_told_as_a_stop_and_a_resume_as_how_the_batch_stands() {
+async fn a_pause_and_a_resume_are_told_as_what_they_are() {
     let world = world().await;
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
     world.command(&batch, Wish::Pause).await;
     let stop = world.store.events(&batch).pop().unwrap();
     assert_eq!(stop.kind.as_str(), "paused");
-    for part in [r#""status":"paused""#, r#""code":"PAUSED""#, r#""error":"a person"#] {
+    for part in [
+        r#""type":"paused""#,
+        r#""status":"paused""#,
+        r#""code":"PAUSED""#,
+        r#""error":"a person"#,
+    ] {
         assert!(stop.body.contains(part), "{}", stop.body);
     }
     world.command(&batch, Wish::Resume).await;
     let before = world.store.events(&batch).len();
     let going_on = world.store.events(&batch).pop().unwrap();
     assert_eq!(going_on.kind.as_str(), "resumed");
+    assert!(going_on.body.contains(r#""type":"resumed""#));
     assert!(going_on.body.contains(r#""status":"processing""#) && !going_on.body.contains("error\":\""));
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert!(!kinds(&world, &batch)[before..].contains(&"resumed"));
+    let terminal = ["completed", "cancelled", "error"];
+    let told = kinds(&world, &batch);
+    let ends: Vec<_> = told.iter().filter(|kind| terminal.contains(kind)).collect();
+    assert_eq!(ends, [&"completed"], "nothing but the end is told as one: {told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -118,8 +118,9 @@ fn stream() -> Operation {
     Operation::new("live", ("get", "/api/metricool/stream"), "openStream", "Hear what happens to a batch, or to a user's")
         .says(
             "Exactly one of `batchId` and `userId`. `data:` is one JSON object: first `connected` (a user stream has one per \
-             active batch), then `progress`, and `paused` (with the reason in `error`) and `resumed` where that happens; last \
-             `completed`, `cancelled` or `error`, after which a batch's stream closes. \
+             active batch), then `progress`, last `completed`, `cancelled` or `error`, after which a batch's stream closes. \
+             In between, `paused` (with `error`) tells that a batch waits for a person, and `resumed` that it is at work \
+             again, or that the first slot of a scheduled one has come; both have the fields of the last message. \
              A message that records a change has an `id:`; `waiting` ticks have none and are not stored. `Last-Event-ID` \
              resumes without a gap or a repeat, also on another node and after a restart. A comment is sent every 15 s.",
         )

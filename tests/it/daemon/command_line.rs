@@ -116,3 +116,58 @@ async fn every_answer_is_for_people_or_as_json_and_what_happened_is_counted() {
     daemon.stop().await;
     stage.clear().await;
 }
+
+#[tokio::test]
+async fn watch_reads_on_at_an_old_pause_and_ends_at_the_one_that_is() {
+    let stage = Stage::new(json!({"confirm_ms": 1_000})).await;
+    let daemon = stage.start().await;
+    let url = daemon.api.url.clone();
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
+    type_in(&url, &["pause", &id], 0).await;
+    let resting = type_in(&url, &["watch", &id], 3).await;
+    let last = resting.lines().last().unwrap();
+    assert!(last.starts_with(&format!("{id} paused: ")), "{resting}");
+    assert!(
+        last.ends_with("(a person paused the batch; resume lets it go on)"),
+        "{resting}"
+    );
+
+    stage.faults(json!({"confirm_ms": 20}));
+    type_in(&url, &["resume", &id], 0).await;
+    type_in(&url, &["pause", &id], 0).await;
+    type_in(&url, &["resume", &id], 0).await;
+    let batch = daemon.api.finished(&id).await;
+    ledger::all_published(&stage.sandbox, &batch);
+    let watched = type_in(&url, &["watch", &id], 0).await;
+    for clip in 1..=3 {
+        assert!(
+            watched.contains(&format!("{clip}/3 clip_{clip}: published")),
+            "{watched}"
+        );
+    }
+    let last = format!("{id} completed: 3 published, 0 failed of 3");
+    assert_eq!(watched.lines().last(), Some(&*last), "{watched}");
+    let watched = type_in(&url, &["watch", &id, "--json"], 0).await;
+    let told: Vec<Value> = watched.lines().map(parsed).collect();
+    let recorded: Vec<Value> = (daemon.api.events(&id).await.rest().await.into_iter())
+        .filter(|message| message.id.is_some())
+        .map(|message| message.data)
+        .collect();
+    assert_eq!(told[0]["type"], "connected");
+    assert_eq!(told[1..], recorded, "everything that happened, once");
+    assert_eq!(recorded.last().unwrap()["type"], "completed");
+
+    // Cancelled out of a pause: what it was paused for is not what it ended for.
+    stage.faults(json!({"confirm_ms": 1_000}));
+    let other = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
+    type_in(&url, &["pause", &other], 0).await;
+    type_in(&url, &["cancel", &other], 0).await;
+    let watched = type_in(&url, &["watch", &other], 3).await;
+    let last = watched.lines().last().unwrap();
+    assert!(
+        last.starts_with(&format!("{other} cancelled: ")) && last.ends_with(" of 3"),
+        "{watched}"
+    );
+    daemon.stop().await;
+    stage.clear().await;
+}

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// A browser's half, by HKDF as the standard tells it.
-struct Browser {
+pub struct Browser {
     private: EphemeralPrivateKey,
     public: Vec<u8>,
     auth: [u8; 16],
@@ -39,7 +39,7 @@ fn expand(salt: &[u8], secret: &[u8], info: &[u8], length: usize) -> Vec<u8> {
 }
 
 impl Browser {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let private = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new()).unwrap();
         let public = private.compute_public_key().unwrap().as_ref().to_vec();
         Self {
@@ -49,7 +49,7 @@ impl Browser {
         }
     }
 
-    fn subscription(&self, endpoint: &str) -> Value {
+    pub fn subscription(&self, endpoint: &str) -> Value {
         json!({"endpoint": endpoint, "expirationTime": null, "keys": {
             "p256dh": URL_SAFE_NO_PAD.encode(&self.public),
             "auth": URL_SAFE_NO_PAD.encode(self.auth),

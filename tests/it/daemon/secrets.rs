@@ -6,11 +6,13 @@ use std::{
     process::Stdio,
 };
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 
 use super::{
     mail_server::MailServer,
+    process::storyclip,
+    push::Browser,
     receiver::Receiver,
     stage::{ACCOUNT, Api, Stage, clips, stories},
 };
@@ -25,9 +27,11 @@ const CRON: &str = "cron-secret-51ab";
 const MAIL: &str = "mail-password-2d7f";
 const COLLECTOR: &str = "collector-password-c3e8";
 const COLLECTOR_KEY: &str = "collector-key-90fa";
+/// Shaped as one, and half of no pair.
+const VAPID: &str = "vapid-private-1dF4aQ0x7Jm2ZcVbN8sKeYt5uRw";
 
 /// What must not be found in anything that a daemon writes.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 11] = [
     KEY,
     SCRAPER,
     TOKEN,
@@ -38,7 +42,25 @@ const SECRETS: [&str; 10] = [
     COLLECTOR,
     COLLECTOR_KEY,
     "whsec_",
+    VAPID,
 ];
+
+/// What a daemon has written, and the secrets that came into being meanwhile.
+struct Life {
+    written: String,
+    made: Vec<String>,
+}
+
+impl Life {
+    fn holds_no_secret(&self) {
+        holds_no_secret(&self.written);
+        assert!(self.made.len() > 2 && self.made.iter().all(|secret| secret.len() > 16));
+        for secret in &self.made {
+            let line = self.written.lines().find(|line| line.contains(&**secret));
+            assert!(line.is_none(), "a secret that was made is in: {line:?}");
+        }
+    }
+}
 
 fn holds_no_secret(text: &str) {
     for secret in SECRETS {
@@ -109,10 +131,48 @@ async fn told(api: &Api, mail: &MailServer, stage: &Stage) {
     mail.called().await;
 }
 
-/// A batch from its beginning to its end, every way to present a key, and a refused token; gives what was written.
-async fn talkative_life(format: &str) -> String {
+/// A key that is made, presented in every way, revoked and presented again.
+async fn a_key_of_its_own(api: &Api, bare: &impl Fn(Method, &str) -> RequestBuilder, stream: &str) -> String {
+    let (status, made) = api
+        .post("/api/keys", &json!({"name": "page", "scopes": ["read"]}))
+        .await;
+    assert_eq!(status, 201, "{made}");
+    let (key, id) = (made["secret"].as_str().unwrap(), made["key"]["id"].as_str().unwrap());
+    let path = "/api/metricool/batches/active?userId=u1";
+    let ways = || {
+        [
+            bare(Method::GET, path).bearer_auth(key),
+            bare(Method::GET, path).header("x-api-key", key),
+            bare(Method::GET, &format!("{stream}&apiKey={key}")),
+        ]
+    };
+    for way in ways() {
+        assert_eq!(way.send().await.unwrap().status(), 200);
+    }
+    let revoked = api.request(Method::DELETE, &format!("/api/keys/{id}")).send().await;
+    assert!(revoked.unwrap().status().is_success());
+    for way in ways() {
+        assert_eq!(way.send().await.unwrap().status(), 401);
+    }
+    key.to_owned()
+}
+
+/// A batch from its beginning to its end, every way to present a key, a browser that is told, and a refused token.
+async fn talkative_life(format: &str) -> Life {
     let (mail, collector) = (MailServer::start().await, Receiver::start().await);
-    let stage = stage(format, &mail, &collector).await;
+    let mut stage = stage(format, &mail, &collector).await;
+    let mut made = Vec::new();
+    let printed = String::from_utf8(storyclip("vapid").output().unwrap().stdout).unwrap();
+    for line in printed.lines() {
+        let (name, value) = line.split_once('=').unwrap();
+        if name == "STORYCLIP_VAPID_PRIVATE_KEY" {
+            made.push(value.to_owned());
+        }
+        stage = stage.set(name, value);
+    }
+    let stage = stage
+        .set("STORYCLIP_VAPID_SUBJECT", "mailto:ops@example.com")
+        .set("STORYCLIP_WEBHOOK_PRIVATE_ADDRESSES", "true");
     let (out, file) = output();
     let mut process = stage.spawn_to(out);
     let line = process.logged("listening").await;
@@ -121,7 +181,14 @@ async fn talkative_life(format: &str) -> String {
         .find(|word| word.starts_with("127.0.0.1:"))
         .unwrap();
     let api = Api::new(format!("http://{address}"), KEY);
+    let (service, browser) = (Receiver::start().await, Browser::new());
+    let subscription = browser.subscription(&format!("{}/send/1", service.url));
+    made.push(subscription["keys"]["auth"].as_str().unwrap().to_owned());
+    let wanted = json!({"userId": "u1", "subscription": subscription});
+    let (status, subscribed) = api.post("/api/push/subscriptions", &wanted).await;
+    assert_eq!(status, 201, "{subscribed}");
     let id = api.publish(&stories(ACCOUNT, &clips(2), json!({}))).await;
+    service.until("a push", |calls| !calls.is_empty()).await;
     let stream = format!("/api/metricool/stream?batchId={id}&lastEventId=0");
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let bare = |method: Method, path: &str| client.request(method, format!("{}{path}", api.url));
@@ -140,6 +207,7 @@ async fn talkative_life(format: &str) -> String {
     ] {
         assert_eq!(request.send().await.unwrap().status(), status);
     }
+    made.push(a_key_of_its_own(&api, &bare, &stream).await);
     // Whatever is answered there: the secret of a caller is not for the log.
     let asked = bare(Method::GET, &format!("{runner}?secret={CRON}"));
     asked.send().await.unwrap();
@@ -161,24 +229,26 @@ async fn talkative_life(format: &str) -> String {
     assert_eq!(process.ended().await.code(), Some(0));
     let written = format!("{}\n{}", process.log(), read_and_remove(&file));
     stage.clear().await;
-    written.trim_end().to_owned()
+    let written = written.trim_end().to_owned();
+    Life { written, made }
 }
 
 #[tokio::test]
 async fn nothing_secret_is_written_for_people_even_at_trace() {
-    let written = talkative_life("human").await;
+    let life = talkative_life("human").await;
+    let written = &life.written;
     assert!(written.contains("TRACE") && written.contains("clip moved"), "{written}");
-    holds_no_secret(&written);
+    life.holds_no_secret();
 }
 
 #[tokio::test]
 async fn nothing_secret_is_written_for_machines_even_at_trace() {
-    let written = talkative_life("json").await;
-    for line in written.lines() {
+    let life = talkative_life("json").await;
+    for line in life.written.lines() {
         let line: serde_json::Value = serde_json::from_str(line).expect("every line is JSON");
         assert!(line["timestamp"].is_string() && line["level"].is_string(), "{line}");
     }
-    holds_no_secret(&written);
+    life.holds_no_secret();
 }
 
 #[tokio::test]
@@ -200,6 +270,7 @@ async fn a_start_that_fails_shows_no_setting_that_is_secret() {
         ("STORYCLIP_METRICOOL_URL", format!("ftp://me:{PASSWORD}@there")),
         ("METRICOOL_USER_TOKEN", format!("{TOKEN}\n")),
         ("STORYCLIP_SMTP_URL", format!("http://me:{MAIL}@there")),
+        ("STORYCLIP_VAPID_PRIVATE_KEY", VAPID.to_owned()),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("ftp://me:{COLLECTOR}@there")),
     ] {
         let (mail, collector) = (MailServer::start().await, Receiver::start().await);

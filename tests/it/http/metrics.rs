@@ -159,6 +159,28 @@ fn the_dashboard_is_json_whose_panels_all_ask_something() {
     }
 }
 
+/// Every node counts the rows of the one database: added up over three nodes they would be three times as many.
+#[test]
+fn what_every_node_counts_from_the_rows_is_not_added_up_over_the_nodes() {
+    for (file, text) in [
+        ("dashboard.json", include_str!("../../../ops/dashboard.json")),
+        ("alerts.yml", include_str!("../../../ops/alerts.yml")),
+    ] {
+        let expressions: Vec<&str> = (text.lines())
+            .filter_map(|line| line.trim().trim_start_matches('"').strip_prefix("expr"))
+            .map(|rest| rest.trim_start_matches(['"', ':', ' ']))
+            .filter(|rest| rest.contains("storyclip_clips{") || rest.contains("storyclip_batches{"))
+            .collect();
+        assert!(expressions.len() > 1, "{file}: {expressions:?}");
+        for expression in expressions {
+            assert!(
+                expression.starts_with("max") && !expression.contains("sum"),
+                "{file}: {expression}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn no_tenants_key_opens_it_not_even_its_admins() {
     let server = Server::start().await;

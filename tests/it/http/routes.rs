@@ -7,7 +7,7 @@ mod request;
 mod stage;
 mod wrong;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 use reqwest::{Method, StatusCode};
 
@@ -29,6 +29,40 @@ const ELSEWHERE: [(&str, &str); 3] = [
         "a_body_that_does_not_come_is_not_waited_for_and_one_that_breaks_off_is_no_body",
     ),
 ];
+
+/// The text of every source file below this folder of the project.
+fn sources(folder: &str) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    texts
+}
+
+/// A test that is gone, renamed or never run provokes nothing.
+#[test]
+fn the_tests_that_are_elsewhere_are_there() {
+    let texts = [sources("src"), sources("tests")].concat();
+    for (code, name) in ELSEWHERE {
+        let is_test = texts.iter().any(|text| {
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            let heads = [format!("async fn {name}() {{"), format!("fn {name}() {{")];
+            lines.windows(2).any(|two| {
+                ["#[tokio::test]", "#[tokio::test(start_paused = true)]", "#[test]"].contains(&two[0])
+                    && heads.iter().any(|head| head == two[1])
+            })
+        });
+        assert!(is_test, "no test {name} is about {code}");
+    }
+}
 
 #[tokio::test]
 async fn every_operation_succeeds_as_the_document_says() {

@@ -56,7 +56,7 @@ async fn a_cancelled_batch_is_watched_until_its_last_clip_is_settled() {
     let pause = early.message().await;
     assert_eq!(
         (pause.kind(), pause.id),
-        ("error", Some(1)),
+        ("paused", Some(1)),
         "a pause is told and ends nothing"
     );
     runner.clip(1, ClipStatus::Published).await;

@@ -83,6 +83,17 @@ pub async fn racing_claimers_get_each_batch_once(bench: &Bench) {
     assert!(ordered.iter().all(|snapshot| snapshot.batch.epoch == 2));
 }
 
+pub async fn a_node_can_say_which_batches_it_has_leases_of(bench: &Bench) {
+    let leased = async |name: &str| bench.store.leased(&node(name)).await.unwrap();
+    assert!(leased("n1").await.is_empty());
+    bench.live("b2", 1).await;
+    bench.live("b1", 1).await;
+    assert_eq!(leased("n1").await, ["b1".into(), "b2".into()]);
+    assert!(leased("n2").await.is_empty());
+    bench.store.release_all(&node("n1")).await.unwrap();
+    assert!(leased("n1").await.is_empty());
+}
+
 pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     let named = async |now| {
         let claim = Claim::Named("b1".into());

@@ -22,7 +22,7 @@ use crate::{
     messages::SupervisorMessage,
     model::{Batch, NodeId, Timestamp},
     ports::{Bell, Clock},
-    supervisor::Supervisor,
+    root::Root,
     testing::TokioClock,
 };
 
@@ -194,7 +194,7 @@ impl Node {
             lease: LeaseClock::default(),
         };
         let arguments = (Arc::new(context), Arc::new(Directory::default()));
-        let (supervisor, ended) = Actor::spawn(None, Supervisor, arguments).await.ok()?;
+        let (supervisor, ended) = Actor::spawn(None, Root, arguments).await.ok()?;
         watch_over(stage.clone(), gate.clone(), ended);
         Some(Self {
             gate,

@@ -5,7 +5,10 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -25,9 +28,11 @@ pub struct SimulatedStore {
     gate: Arc<Gate>,
     /// Leases whose taker did not hear of them: given back with the next write, as the real committer does.
     orphans: Mutex<Vec<(BatchId, i64)>>,
+    /// How many supervisors died here.
+    supervisors: AtomicU32,
 }
 
-/// Who makes a call. If the supervisor dies, its process does.
+/// Who makes a call.
 #[derive(Clone, Copy, PartialEq)]
 enum Caller {
     Supervisor,
@@ -61,7 +66,16 @@ impl SimulatedStore {
             stage,
             gate,
             orphans: Mutex::default(),
+            supervisors: AtomicU32::new(0),
         }
+    }
+
+    fn may_kill_a_supervisor(&self) -> bool {
+        let most = self.stage.scenario.rules.max_restarts;
+        let more = |died: u32| (died < most).then_some(died + 1);
+        (self.supervisors)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .is_ok()
     }
 
     fn course(&self, caller: Caller) -> Course {
@@ -91,7 +105,10 @@ impl SimulatedStore {
         let (before, after) = (takes(), takes());
         Course {
             fate: match (fate.unwrap_or(Fate::Fine), caller) {
-                (Fate::PanicBefore | Fate::PanicAfter, Caller::Supervisor) => Fate::Fine,
+                // More of them within the window end the daemon, as they should.
+                (Fate::PanicBefore | Fate::PanicAfter, Caller::Supervisor) if !self.may_kill_a_supervisor() => {
+                    Fate::Fine
+                }
                 (fate, _) => fate,
             },
             before,
@@ -227,6 +244,11 @@ impl Store for SimulatedStore {
             Ok(())
         };
         self.call(Caller::Supervisor, "release", effect).await
+    }
+
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {
+        self.call(Caller::Supervisor, "leased", |rows| Ok(rows.leased_now(node)))
+            .await
     }
 
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {

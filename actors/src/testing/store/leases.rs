@@ -44,6 +44,12 @@ impl MemoryStore {
         }
     }
 
+    pub(in crate::testing) fn leased_now(&self, node: &NodeId) -> Vec<BatchId> {
+        let rows = self.rows();
+        let own = rows.batches.iter().filter(|(_, row)| row.owner.as_ref() == Some(node));
+        own.map(|(batch, _)| batch.clone()).collect()
+    }
+
     pub(in crate::testing) fn release_now(&self, node: &NodeId) {
         for row in self.rows().batches.values_mut() {
             if row.owner.as_ref() == Some(node) {

@@ -23,7 +23,10 @@ impl Store for MemoryStore {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Vec<Snapshot>, StoreError> {
-        Ok(self.claim_now(node, &what, now, lease_until))
+        let claimed = self.claim_now(node, &what, now, lease_until);
+        let dies = (self.panics).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        assert!(dies.is_err(), "a scripted panic in a claim");
+        Ok(claimed)
     }
 
     async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError> {
@@ -37,6 +40,10 @@ impl Store for MemoryStore {
     async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
         self.release_now(node);
         Ok(())
+    }
+
+    async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {
+        Ok(self.leased_now(node))
     }
 
     async fn commit(&self, change: Arc<Change>) -> Result<(), StoreError> {

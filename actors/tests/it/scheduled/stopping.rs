@@ -147,7 +147,7 @@ async fn a_death_in_the_middle_of_a_withdrawal_doubles_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn the_policies_stop_and_hold_withdraw_the_rest_and_let_it_go_on_at_new_slots() {
-    for (policy, stopped, word, wish) in [
+    for (policy, stopped, told, wish) in [
         (
             OnFailure::Stop,
             BatchStatus::Failed,
@@ -173,7 +173,7 @@ async fn the_policies_stop_and_hold_withdraw_the_rest_and_let_it_go_on_at_new_sl
         );
         assert_eq!(
             kinds(&world, &batch).last(),
-            Some(&word),
+            Some(&told),
             "told when all that goes is withdrawn"
         );
         tokio::time::sleep(HOUR).await;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::hammering;
 use crate::{
-    events::Event,
+    events::{Event, EventKind},
     model::{BatchStatus, Clip, ClipStatus, OnFailure, PostRef, Totals, code},
     ports::{AttemptVerdict, FailureKind, Reading},
     schedule::LATE_LOOKS,
@@ -238,6 +238,9 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
                 ending_before = false;
             }
             None => {
+                if !fits(event.kind, &status) {
+                    return Some(format!("{} is told of a batch that is {status}", event.kind.as_str()));
+                }
                 let this = Some((event.kind.as_str(), status));
                 if ending_before && ending == this {
                     return Some(format!("{this:?} is told twice"));
@@ -276,4 +279,16 @@ fn events_differ(events: &[Event], row: &RowView) -> Option<String> {
     }
     let is = (u64::from(totals.published), u64::from(totals.failed));
     (counted != is).then(|| format!("published and failed are {is:?}, last told {counted:?}"))
+}
+
+/// Whether a message about the batch has the type of what it tells: a watcher takes the ending ones for the last.
+fn fits(kind: EventKind, status: &str) -> bool {
+    match kind {
+        EventKind::Completed => status == "completed",
+        EventKind::Cancelled => status == "cancelled",
+        EventKind::Error => status == "failed",
+        EventKind::Paused => status == "paused",
+        EventKind::Resumed => matches!(status, "processing" | "scheduled"),
+        EventKind::Connected | EventKind::Progress => false,
+    }
 }
