@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use storyclip::store::Store;
 use storyclip_actors::{
-    events::{self, Event, WaitProgress},
+    events::{self, Event, EventKind, WaitProgress},
     model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, NodeId, PostRef, Request, Timestamp, Totals},
     ports::{self, AttemptWrite, Bell, Change, Claim, ClipWrite},
 };
@@ -107,6 +107,15 @@ impl Runner {
         let event = events::ending(&self.batch, Totals::of(&self.clips), START_AT);
         self.commit(vec![], vec![], if told { vec![event] } else { vec![] })
             .await;
+    }
+
+    /// The batch moves, and is told about with a type that only earlier versions stored for that.
+    pub async fn turn_as_before(&mut self, status: BatchStatus, kind: EventKind) {
+        self.batch.status = status;
+        let totals = Totals::of(&self.clips);
+        let body = events::summary(kind, self.batch.id.as_str(), status, totals, None, START_AT);
+        let event = Event { kind, clip: None, body };
+        self.commit(vec![], vec![], vec![event]).await;
     }
 
     /// A look that found nothing new.

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use storyclip::store::StreamScope;
 use storyclip_actors::{
+    events::EventKind,
     model::{BatchStatus, ClipStatus},
     ports::Bell,
 };
@@ -63,6 +64,35 @@ async fn a_cancelled_batch_is_watched_until_its_last_clip_is_settled() {
     runner.turn(BatchStatus::Cancelled, true).await;
     assert_eq!(ids(&late.rest().await), [2, 3]);
     assert_eq!(ids(&early.rest().await), [2, 3]);
+}
+
+/// Earlier versions told of a pause as an error and of a resume as one more greeting; what they stored is told as it is.
+#[tokio::test]
+async fn what_an_earlier_version_stored_of_a_pause_ends_nothing_either() {
+    let server = Server::start().await;
+    let id = server.batch(1).await;
+    let mut runner = Runner::claim(&server, &id).await;
+    runner.turn_as_before(BatchStatus::Paused, EventKind::Error).await;
+    let mut paused = Sse::open(after(&server, &id, 0)).await;
+    assert_eq!(paused.message().await.data["status"], "paused");
+    let told = paused.message().await;
+    assert_eq!((told.kind(), told.id), ("error", Some(1)));
+    runner
+        .turn_as_before(BatchStatus::Processing, EventKind::Connected)
+        .await;
+    let told = paused.message().await;
+    assert_eq!((told.kind(), told.id), ("connected", Some(2)));
+    runner.turn(BatchStatus::Paused, true).await;
+    runner.turn(BatchStatus::Failed, true).await;
+    for sse in [paused, Sse::open(after(&server, &id, 2)).await] {
+        let told = sse.rest().await;
+        let kinds: Vec<&str> = told
+            .iter()
+            .map(Message::kind)
+            .filter(|kind| *kind != "connected")
+            .collect();
+        assert_eq!(kinds, ["paused", "error"]);
+    }
 }
 
 #[tokio::test]
