@@ -32,7 +32,8 @@ pub struct Rules {
     pub max_batches: usize,
     /// How long a lease lasts; renewed three times within it.
     pub lease: Duration,
-    /// How many deaths of a batch's actor within the window pause the batch.
+    /// How many deaths of a batch's actor, or of the supervisor, are borne within the window: one more pauses the batch, or
+    /// ends the daemon.
     pub max_restarts: u32,
 }
 

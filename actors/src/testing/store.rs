@@ -253,20 +253,6 @@ impl MemoryStore {
         self.rows().commits
     }
 
-    /// Until when the batch is leased.
-    pub fn leased_until(&self, batch: &BatchId) -> Option<Timestamp> {
-        self.rows().batches.get(batch).map(|row| row.expires)
-    }
-
-    /// Has another node take the batch away, as after a lapsed lease.
-    pub fn steal(&self, batch: &BatchId) {
-        if let Some(row) = self.rows().batches.get_mut(batch) {
-            row.batch.epoch += 1;
-            row.owner = Some("thief".into());
-            row.expires = Timestamp::from_millis(i64::MAX / 4);
-        }
-    }
-
     pub(super) fn write(&self, change: &Change) -> Result<(), StoreError> {
         let mut rows = self.rows();
         self.guard(&rows, change)?;

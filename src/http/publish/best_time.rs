@@ -80,19 +80,39 @@ fn candidates(hours: &BestHours, now: Timestamp, earliest: Timestamp, zone: &Tim
     starts.filter_map(worth).collect()
 }
 
-/// The best first; of equal ones the earliest; none nearer to another than the gap. In order of time.
+/// Those that are worth most together, so many as asked for and none nearer to another than the gap; of equal ones the
+/// earlier. As many as fit, if so many do not. In order of time.
 fn choose(mut candidates: Vec<(Timestamp, f64)>, count: usize, gap: Duration) -> Vec<Timestamp> {
-    candidates.sort_by(|(at, value), (other_at, other)| other.total_cmp(value).then(at.cmp(other_at)));
-    let mut chosen: Vec<Timestamp> = Vec::with_capacity(count);
-    for (at, _) in candidates {
-        if chosen.len() == count {
+    candidates.sort_by_key(|(at, _)| *at);
+    // How many of the earlier ones go together with each.
+    let earlier = |at: Timestamp| candidates.partition_point(|(other, _)| *other < at && *other + gap <= at);
+    let earlier: Vec<usize> = candidates.iter().map(|(at, _)| earlier(*at)).collect();
+    // What n of the first i are worth at most, in row n and column i; `None` where n do not fit.
+    let mut most = vec![vec![Some(0.0); candidates.len() + 1]];
+    while most.len() <= count
+        && let Some(fewer) = most.last()
+    {
+        let mut row: Vec<Option<f64>> = vec![None];
+        for (place, (_, value)) in candidates.iter().enumerate() {
+            let with = fewer[earlier[place]].map(|others| others + value);
+            let without = row[place];
+            row.push(if with > without { with } else { without });
+        }
+        if row[candidates.len()].is_none() {
             break;
         }
-        if chosen.iter().all(|other| at.since(*other).max(other.since(at)) >= gap) {
-            chosen.push(at);
-        }
+        most.push(row);
     }
-    chosen.sort();
+    let mut chosen = Vec::with_capacity(count);
+    let mut end = candidates.len();
+    for row in most.iter().skip(1).rev() {
+        while row[end - 1] == row[end] {
+            end -= 1;
+        }
+        chosen.push(candidates[end - 1].0);
+        end = earlier[end - 1];
+    }
+    chosen.reverse();
     chosen
 }
 
@@ -154,6 +174,20 @@ mod tests {
             ],
             "two hours that touch are too near"
         );
+    }
+
+    #[test]
+    fn what_fits_is_found_though_the_best_hour_is_not_among_it() {
+        let between = hours(&[(0, 10, 5.0), (0, 11, 9.0), (0, 12, 5.0)]);
+        let now = "2026-01-01T10:30:00Z";
+        let taken = |count| chosen(&between, now, "UTC", count, 2 * HOUR);
+        assert_eq!(taken(1), ["2026-01-05T11:00:00.000Z"]);
+        let both = ["2026-01-05T10:00:00.000Z", "2026-01-05T12:00:00.000Z"];
+        assert_eq!(taken(2), both);
+        assert_eq!(taken(3), both, "as many as fit");
+        let equal = hours(&[(0, 10, 5.0), (0, 11, 5.0), (0, 12, 5.0)]);
+        assert_eq!(chosen(&equal, now, "UTC", 1, HOUR), ["2026-01-05T10:00:00.000Z"]);
+        assert!(chosen(&hours(&[]), now, "UTC", 1, HOUR).is_empty());
     }
 
     #[test]

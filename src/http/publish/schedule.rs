@@ -299,7 +299,10 @@ fn wall_clock(text: &str) -> Option<(DateTime, Option<jiff::tz::Offset>)> {
     let wall = pieces.date().to_datetime(pieces.time()?);
     let offset = pieces.offset().map(|offset| match offset {
         PiecesOffset::Zulu => Some(jiff::tz::Offset::UTC),
-        PiecesOffset::Numeric(numeric) => Some(numeric.offset()),
+        // RFC 3339 knows no hour beyond 23 there.
+        PiecesOffset::Numeric(numeric) => {
+            Some(numeric.offset()).filter(|offset| offset.seconds().unsigned_abs() < 24 * 3_600)
+        }
         _ => None,
     });
     match offset {

@@ -50,6 +50,20 @@ impl MemoryStore {
         own.map(|(batch, _)| batch.clone()).collect()
     }
 
+    /// Until when the batch is leased.
+    pub fn leased_until(&self, batch: &BatchId) -> Option<Timestamp> {
+        self.rows().batches.get(batch).map(|row| row.expires)
+    }
+
+    /// Has another node take the batch away, as after a lapsed lease.
+    pub fn steal(&self, batch: &BatchId) {
+        if let Some(row) = self.rows().batches.get_mut(batch) {
+            row.batch.epoch += 1;
+            row.owner = Some("thief".into());
+            row.expires = Timestamp::from_millis(i64::MAX / 4);
+        }
+    }
+
     pub(in crate::testing) fn release_now(&self, node: &NodeId) {
         for row in self.rows().batches.values_mut() {
             if row.owner.as_ref() == Some(node) {

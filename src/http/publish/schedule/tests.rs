@@ -185,6 +185,11 @@ fn what_is_wrong_is_named() {
             "scheduledAt",
         ),
         (
+            mode(json!({"scheduledAt": "2026-12-01T18:00:00+25:00"})),
+            "INVALID_SCHEDULED_AT",
+            "scheduledAt",
+        ),
+        (
             mode(json!({"scheduledAt": "2026-02-30T18:00:00Z"})),
             "INVALID_SCHEDULED_AT",
             "scheduledAt",
