@@ -33,6 +33,7 @@ mod planner;
 mod port;
 mod reads;
 mod repeats;
+mod retries;
 mod rows;
 mod schema;
 mod snapshots;

@@ -1,4 +1,4 @@
-//! `GET /api/metricool/brands`: what the tenant may publish to, as Metricool says, at most a minute old.
+//! `GET /api/metricool/brands?limit=&cursor=`: what the tenant may publish to, as Metricool says, at most a minute old.
 //!
 //! Metricool is asked once at a time for everybody; a failure is shared by all who waited for it. What is kept is gone with
 //! the process.
@@ -10,13 +10,23 @@ use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use storyclip_actors::{
     error::{ProviderError, Verdict},
-    model::Timestamp,
+    model::{AccountId, Timestamp},
 };
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
-use super::{App, caller::Caller, keys::Scope, problem::Problem};
+use super::{
+    App,
+    caller::Caller,
+    keys::Scope,
+    limits,
+    page::{self, List},
+    problem::Problem,
+    query::Query,
+};
 use crate::providers::metricool::Brand;
+
+const LIST: List = List("brands");
 
 /// How long an answer is taken for true (API.md).
 const FRESH: Duration = Duration::from_secs(60);
@@ -70,10 +80,13 @@ impl Brands {
 
 /// The answer.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BrandList {
     success: bool,
+    /// By id.
     brands: Vec<BrandBody>,
     count: usize,
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -95,20 +108,37 @@ struct BrandBody {
     has_tiktok: bool,
 }
 
-/// Asks Metricool, or remembers, and shows the tenant's own.
-pub async fn list(State(app): App, caller: Caller) -> Result<Json<BrandList>, Problem> {
+/// Asks Metricool, or remembers, and shows the tenant's own: all of them, or a page.
+pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<BrandList>, Problem> {
     caller.need(Scope::Read)?;
+    let limit = query.limit(usize::MAX)?;
+    let after = query.cursor(LIST, |[id]| {
+        limits::account(id).ok()?;
+        Some(AccountId::from(id))
+    })?;
     let brands = app.brands.get(&State(app.clone())).await?;
     let many = app.keys.many_tenants();
-    let own = brands
+    let mut own: Vec<&Brand> = brands
         .iter()
-        .filter(|brand| app.accounts.allow(&caller.tenant, &brand.id, many));
-    let brands: Vec<BrandBody> = own.map(BrandBody::from).collect();
+        .filter(|brand| app.accounts.allow(&caller.tenant, &brand.id, many))
+        .collect();
+    own.sort_by_key(|brand| place(&brand.id));
+    let begin = after.map_or(0, |after| {
+        own.partition_point(|brand| place(&brand.id) <= place(&after))
+    });
+    let (shown, rest) = own[begin..].split_at(limit.min(own.len() - begin));
+    let last = shown.last().filter(|_| !rest.is_empty());
     Ok(Json(BrandList {
         success: true,
-        count: brands.len(),
-        brands,
+        count: shown.len(),
+        next_cursor: last.map(|last| page::next(LIST, &[last.id.as_str()])),
+        brands: shown.iter().copied().map(BrandBody::from).collect(),
     }))
+}
+
+/// Where an account stands in the list: ids are numbers, and the list is the same whatever Metricool's order.
+fn place(id: &AccountId) -> (usize, &str) {
+    (id.as_str().len(), id.as_str())
 }
 
 /// What is wrong with Metricool, or with the token, is nobody's fault who calls: a 502 or a 503.

@@ -123,6 +123,9 @@ async fn new_batch(app: &AppState, caller: &Caller, body: &Bytes) -> Result<Read
     let mut warnings = texts_that_are_not_sent(&clips);
     warnings.extend(request.warnings);
     warnings.extend(plan.warnings);
+    if settings.webhook_url.is_some() && !app.store.has_batch_secret(&caller.tenant).await? {
+        warnings.push(unsigned());
+    }
     let mode = request.schedule.mode();
     let batch = NewBatch {
         id: BatchId::from(format!("batch_{}_{}", now.as_millis(), envelope::random_base36(9))),
@@ -292,6 +295,16 @@ impl<'a> Answer<'a> {
             plan: Plan::lines(&batch.clips, batch.mode),
             warnings,
         }
+    }
+}
+
+/// Who receives it has no means to tell its messages from anybody's.
+fn unsigned() -> FieldError {
+    FieldError {
+        field: "settings.webhookUrl".into(),
+        message: "is told without a signature, because this tenant has no secret for it yet: POST /api/webhooks/batch-secret \
+                  makes one, and signs from then on"
+            .into(),
     }
 }
 

@@ -1,21 +1,28 @@
 //! `POST /api/metricool/batch/{batchId}/retry-failed`, with `{"clips":[3,5]}` or without a body: tries failed clips again.
 //!
-//! Durable before it is answered, like every command. The network is asked about the old posts first.
+//! Durable before it is answered, like every command. The network is asked about the old posts first. A clip that is named
+//! and has not failed makes the whole wish impossible, unless an earlier wish named it, too: this is a repeat then, and the
+//! clip is where that one brought it.
 
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use serde_json::Value;
 use storyclip_actors::model::{ClipStatus, CommandKind, Wish};
 
 use super::{
-    App,
+    App, AppState,
     batch::BatchPath,
     body,
     caller::Caller,
     command::{self, Done},
     fields::{Errors, Object},
-    problem::Problem,
+    problem::{FieldError, Problem},
 };
-use crate::store::BatchView;
+use crate::store::{BatchView, ClipView};
 
 /// Tries failed clips again: those in the body, or all if it has none.
 pub async fn retry_failed(
@@ -28,6 +35,7 @@ pub async fn retry_failed(
     let batch = command::command(&app, &caller, &id).await?;
     let clips = read_clips(&headers, body, &batch).await?;
     command::possible(CommandKind::RetryFailed, batch.status)?;
+    all_failed(&app, &batch, &clips).await?;
     let failed = batch.clips.iter().filter(|clip| clip.status == ClipStatus::Failed);
     let reopened = failed
         .map(|clip| clip.index)
@@ -35,6 +43,27 @@ pub async fn retry_failed(
     let reopened = reopened.collect();
     let done = command::ask(&app, &caller, &id, Wish::RetryFailed { clips }).await?;
     Ok(Json(done.with_clips(reopened)))
+}
+
+/// Refuses clips that are named and have not failed.
+async fn all_failed(app: &AppState, batch: &BatchView, named: &[u32]) -> Result<(), Problem> {
+    let named = batch.clips.iter().filter(|clip| named.contains(&clip.index));
+    let mut others: Vec<&ClipView> = named.filter(|clip| clip.status != ClipStatus::Failed).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let named_before = app.store.retries(&batch.id).await?;
+    others.retain(|clip| !named_before.contains(&clip.index));
+    let Some(first) = others.first() else { return Ok(()) };
+    let why = |clip: &ClipView| format!("clip {} is {}, not failed", clip.index, clip.status);
+    let error = |clip: &&ClipView| FieldError {
+        field: "clips".into(),
+        message: why(clip),
+    };
+    let problem = Problem::new(StatusCode::CONFLICT, "CLIP_NOT_FAILED", why(first));
+    Err(problem
+        .errors(others.iter().map(error).collect())
+        .current_status(first.status.as_str()))
 }
 
 /// The clips named in a body; none if there is no body, or none in it.

@@ -266,11 +266,11 @@ impl Sender {
     }
 
     async fn post(&self, due: &Due, url: &str) -> Answer {
-        match webhook::post(&self.client, url, self.private_addresses) {
-            Ok(request) => {
-                let now = self.clock.now();
-                webhook::send(webhook::signed(request, &due.notice, now, &due.body, &due.secrets)).await
-            }
+        let request = webhook::post(&self.client, url, self.private_addresses);
+        let now = self.clock.now();
+        let sign = |request| webhook::signed(request, &due.notice, now, &due.body, &due.secrets);
+        match request.and_then(sign) {
+            Ok(request) => webhook::send(request).await,
             Err(why) => Answer::Nothing(why),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, RequestBuilder, Response, header};
 use secrecy::{ExposeSecret, SecretString};
-use standardwebhooks::Webhook;
+use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook, WebhookError};
 use storyclip_actors::model::Timestamp;
 
 use super::{
@@ -67,31 +67,34 @@ pub fn post(client: &Client, url: &str, private_addresses: bool) -> Result<Reque
 }
 
 /// The headers and the body of a message, signed by each of these secrets; without any it is not signed.
+///
+/// # Errors
+/// Says that a secret cannot sign: nothing is to leave unsigned for that.
 pub fn signed(
     request: RequestBuilder,
     id: &str,
     at: Timestamp,
     body: &str,
     secrets: &[SecretString],
-) -> RequestBuilder {
+) -> Result<RequestBuilder, String> {
     let seconds = at.as_millis() / 1_000;
     let request = request
         .header(header::CONTENT_TYPE, "application/json")
-        .header("webhook-id", id)
-        .header("webhook-timestamp", seconds);
-    let signatures: Vec<String> = (secrets.iter())
-        .filter_map(|secret| signature(secret, id, seconds, body))
-        .collect();
-    let request = match signatures.is_empty() {
-        false => request.header("webhook-signature", signatures.join(" ")),
-        true => request,
-    };
-    request.body(body.to_owned())
+        .header(HEADER_WEBHOOK_ID, id)
+        .header(HEADER_WEBHOOK_TIMESTAMP, seconds)
+        .body(body.to_owned());
+    if secrets.is_empty() {
+        return Ok(request);
+    }
+    let signatures = signatures(secrets, id, seconds, body).map_err(|error| format!("it cannot be signed: {error}"))?;
+    Ok(request.header(HEADER_WEBHOOK_SIGNATURE, signatures))
 }
 
-fn signature(secret: &SecretString, id: &str, seconds: i64, body: &str) -> Option<String> {
-    let secret = secret.expose_secret();
-    Webhook::new(secret).ok()?.sign(id, seconds, body.as_bytes()).ok()
+/// One per secret, so that a receiver may know either while one takes the other's place.
+fn signatures(secrets: &[SecretString], id: &str, seconds: i64, body: &str) -> Result<String, WebhookError> {
+    let sign = |secret: &SecretString| Webhook::new(secret.expose_secret())?.sign(id, seconds, body.as_bytes());
+    let signatures: Vec<String> = secrets.iter().map(sign).collect::<Result<_, _>>()?;
+    Ok(signatures.join(" "))
 }
 
 /// Sends it. What the answer says beyond its status is not read.
@@ -128,13 +131,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_that_of_the_published_example() {
-        // https://docs.svix.com/receiving/verifying-payloads/how-manual
-        let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into();
-        let (id, seconds, body) = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+    fn a_signature_is_that_of_the_specification_and_there_is_one_per_secret() {
+        let published = SecretString::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let message = ("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#);
+        let signed = |secrets: &[SecretString]| signatures(secrets, message.0, message.1, message.2).unwrap();
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
-        assert_eq!(signature(&secret, id, seconds, body).unwrap(), expected);
-        assert!(signature(&new_secret(), id, seconds, body).is_some());
+        assert_eq!(signed(std::slice::from_ref(&published)), expected);
+        let other = new_secret();
+        let both = format!("{} {expected}", signed(std::slice::from_ref(&other)));
+        assert_eq!(signed(&[other, published]), both);
+    }
+
+    #[test]
+    fn nothing_leaves_unsigned_because_a_secret_cannot_be_used() {
+        let broken = [new_secret(), SecretString::from("whsec_no base64")];
+        let request = Client::builder()
+            .tls_certs_only([])
+            .build()
+            .unwrap()
+            .post("https://hooks.example/");
+        assert!(signed(request, "msg_1", Timestamp::from_millis(0), "{}", &broken).is_err());
     }
 
     #[test]

@@ -54,7 +54,7 @@ contract! {
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_node_can_say_which_batches_it_has_leases_of, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;
-    commands: every_wish_comes_back, a_detail_that_cannot_be_read_holds_up_nobody,
+    commands: every_wish_comes_back, clips_that_were_named_are_remembered, a_detail_that_cannot_be_read_holds_up_nobody,
         a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs, a_ruling_and_the_restarts_are_kept;
     notices: every_event_is_queued_once_for_everyone_who_listens, an_event_older_than_an_endpoint_is_not_for_it,
         a_batch_s_own_url_and_browsers_are_told_without_an_endpoint, a_claim_lapses_and_a_late_outcome_of_it_is_dropped,

@@ -43,10 +43,14 @@ pub fn operations() -> Vec<Operation> {
             "retryFailed",
             "Try failed clips again",
         )
-        .says("The network is asked first what became of the old posts.")
+        .says(
+            "The network is asked first what became of the old posts. A clip that is named and has not failed is a 409, and \
+             none of the others is tried again either; except where an earlier request named it, too: that is a repeat, and \
+             `clips` leaves it out. Without a list nothing is in the way.",
+        )
         .body(false, bodies::retry_failed(), json!({"clips": [3, 5]}))
         .fails(400, &["INVALID_CLIPS"])
-        .fails(409, &["BATCH_NOT_RETRYABLE"]),
+        .fails(409, &["BATCH_NOT_RETRYABLE", "CLIP_NOT_FAILED"]),
         command(
             "/api/metricool/batch/{batchId}/clips/{index}/resolve",
             "resolveClip",

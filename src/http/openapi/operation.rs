@@ -139,10 +139,13 @@ impl Operation {
         self
     }
 
-    /// `limit` and `cursor`.
-    pub fn paged(self, default: usize) -> Self {
+    /// `limit` and `cursor`; without a default the list is whole where nobody names a limit.
+    pub fn paged(self, default: impl Into<Option<usize>>) -> Self {
         let most = crate::http::page::MOST;
-        let limit = json!({"type": "integer", "minimum": 1, "maximum": most, "default": default});
+        let mut limit = json!({"type": "integer", "minimum": 1, "maximum": most});
+        if let Some(default) = default.into() {
+            limit["default"] = json!(default);
+        }
         self.query("limit", "How many at most", limit)
             .query(
                 "cursor",

@@ -21,7 +21,8 @@ pub fn operations() -> Vec<Operation> {
     )
     .says(
         "Answered when the batch is durable and before any clip is sent. `warnings` names what was chosen or is not used. \
-         `webhookUrl` is told of this batch alone, signed by the secret of `POST /api/webhooks/batch-secret`.",
+         `webhookUrl` is told of this batch alone, signed by the secret of `POST /api/webhooks/batch-secret`; \
+         as long as the tenant has none, `warnings` says that its messages are not signed.",
     )
     .takes(Scope::Publish)
     .query(

@@ -75,7 +75,8 @@ pub fn operations() -> Vec<Operation> {
         .says("Asked of Metricool once a minute at most.")
         .takes(Scope::Read)
         .without_the_database()
-        .answers::<brands::BrandList>(200, "The brands")
+        .paged(None)
+        .answers::<brands::BrandList>(200, "The brands, all of them where no `limit` is named")
         .fails(500, &["METRICOOL_NOT_CONFIGURED"])
         .fails(502, &["METRICOOL_UNAUTHORIZED", "METRICOOL_UNREADABLE"])
         .fails(503, &["METRICOOL_THROTTLED", "METRICOOL_UNAVAILABLE"]),

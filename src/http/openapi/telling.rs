@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{bodies, operation::Operation};
-use crate::http::{keys::Scope, push, webhooks};
+use crate::http::{keys::Scope, page, push, webhooks};
 
 fn hook(at: (&'static str, &'static str), id: &'static str, summary: &'static str) -> Operation {
     Operation::new("telling", at, id, summary).takes(Scope::Admin)
@@ -55,7 +55,8 @@ pub fn operations() -> Vec<Operation> {
     ];
     let mut all = vec![
         hook(("get", "/api/webhooks"), "listWebhooks", "List the tenant's endpoints")
-            .answers::<webhooks::endpoints::List>(200, "The endpoints"),
+            .paged(page::MOST)
+            .answers::<webhooks::endpoints::List>(200, "The endpoints, oldest first"),
         hook(
             ("post", "/api/webhooks"),
             "createWebhook",

@@ -19,14 +19,18 @@ use crate::{
         envelope,
         idempotency::{self, Repeat},
         keys::Scope,
+        limits, page,
         problem::Problem,
+        query::Query,
     },
     notifications,
-    store::{Created, MOST_ENDPOINTS, NewEndpoint, NoticeKind},
+    store::{Created, MOST_ENDPOINTS, NewEndpoint, NoticeKind, Page},
 };
 
 /// Names the route in `idempotency_keys`.
 const ROUTE: &str = "webhooks";
+
+const LIST: page::List = page::List("webhooks");
 
 /// One endpoint.
 #[derive(Serialize, ToSchema)]
@@ -49,10 +53,13 @@ pub struct Made {
 /// The tenant's endpoints.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndpointList)]
+#[serde(rename_all = "camelCase")]
 pub struct List {
     success: bool,
+    /// Oldest first.
     endpoints: Vec<EndpointBody>,
     count: usize,
+    next_cursor: Option<String>,
 }
 
 /// What was deleted.
@@ -110,15 +117,23 @@ pub async fn create(State(app): App, caller: Caller, headers: HeaderMap, body: B
     idempotency::answer(created, repeat, StatusCode::CREATED, shown)
 }
 
-/// `GET /api/webhooks`.
-pub async fn list(State(app): App, caller: Caller) -> Result<Json<List>, Problem> {
+/// `GET /api/webhooks?limit=&cursor=`.
+pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<List>, Problem> {
     caller.need(Scope::Admin)?;
-    let endpoints = app.store.endpoints(&caller.tenant).await?;
-    let endpoints: Vec<EndpointBody> = endpoints.into_iter().map(EndpointBody::from).collect();
+    let page = Page {
+        limit: query.limit(page::MOST)?,
+        after: query.cursor(LIST, |[at, id]| {
+            limits::name(id).ok()?;
+            Some((at.parse().ok()?, id.to_owned()))
+        })?,
+    };
+    let listed = app.store.endpoints(&caller.tenant, &page).await?;
+    let last = listed.rows.last().filter(|_| listed.more);
     Ok(Json(List {
         success: true,
-        count: endpoints.len(),
-        endpoints,
+        count: listed.rows.len(),
+        next_cursor: last.map(|last| page::next(LIST, &[&last.created_at.to_string(), &last.id])),
+        endpoints: listed.rows.into_iter().map(EndpointBody::from).collect(),
     }))
 }
 

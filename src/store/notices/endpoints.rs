@@ -15,9 +15,10 @@ use super::{
     super::{
         Store,
         decode::Cursor,
+        lists::{EVER, Listed, Page},
         reads::fetch,
         repeats,
-        rows::Rows,
+        rows::{Rows, clean},
         sql::{Dialect, execute, returning, text},
         view::{Created, IdempotencyEntry},
     },
@@ -56,7 +57,8 @@ impl Texts {
                 ),
             ),
             all: text(format!(
-                "SELECT {COLUMNS} FROM webhook_endpoints WHERE tenant = $1 ORDER BY created_at, endpoint_id"
+                "SELECT {COLUMNS} FROM webhook_endpoints WHERE tenant = $1 AND (created_at, endpoint_id) > ($2, $3) \
+                 ORDER BY created_at, endpoint_id LIMIT $4"
             )),
             one: text(format!(
                 "SELECT {COLUMNS} FROM webhook_endpoints WHERE tenant = $1 AND endpoint_id = $2"
@@ -143,12 +145,22 @@ impl Store {
         .await
     }
 
-    /// The tenant's endpoints, oldest first.
-    pub async fn endpoints(&self, tenant: &Tenant) -> Result<Vec<Endpoint>, StoreError> {
+    /// The tenant's endpoints, oldest first, a page beginning behind such a pair of creation and id.
+    pub async fn endpoints(
+        &self,
+        tenant: &Tenant,
+        page: &Page<(Timestamp, String)>,
+    ) -> Result<Listed<Endpoint>, StoreError> {
+        let (at, id) = match &page.after {
+            Some((at, id)) => (at.to_string(), clean(id)),
+            None => (EVER[0].to_owned(), String::new()),
+        };
         self.reading(async {
-            let texts = &self.0.notices.endpoints;
-            let rows = fetch(&mut *self.reader().await?, &texts.all, &[tenant.as_str()]).await?;
-            rows.iter().map(endpoint).collect()
+            let query = sqlx::query(self.0.notices.endpoints.all.clone()).bind(clean(tenant.as_str()));
+            let query = query.bind(at).bind(id).bind(page.rows());
+            let rows = query.fetch_all(&mut *self.reader().await?).await?;
+            let endpoints: sqlx::Result<Vec<Endpoint>> = rows.iter().map(endpoint).collect();
+            Ok(Listed::cut(endpoints?, page))
         })
         .await
     }

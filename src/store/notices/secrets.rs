@@ -13,9 +13,10 @@ use storyclip_actors::{
 use super::super::{
     Store,
     lists::EVER,
+    reads::fetch,
     repeats,
     rows::Rows,
-    sql::{Dialect, execute, returning},
+    sql::{Dialect, execute, returning, text},
     view::{Created, IdempotencyEntry},
 };
 
@@ -48,6 +49,7 @@ pub struct Texts {
     first: SqlStr,
     endpoint: Turn,
     batches: Turn,
+    known: SqlStr,
     forget: SqlStr,
     pub expired: SqlStr,
 }
@@ -102,6 +104,7 @@ impl Texts {
                 "updated_at",
             ),
             batches: Turn::new(dialect, "webhook_batch_secrets", "''", "created_at"),
+            known: text("SELECT tenant FROM webhook_batch_secrets WHERE tenant = $1"),
             forget: dialect.over(
                 COLUMNS,
                 "DELETE FROM webhook_old_secrets WHERE (tenant, endpoint_id) IN (SELECT v.owner, v.hook FROM v) \
@@ -122,6 +125,16 @@ impl Store {
         repeat: Option<&IdempotencyEntry>,
     ) -> Result<Turned, StoreError> {
         self.turn(tenant, Some(endpoint), new, repeat).await
+    }
+
+    /// Whether messages to the `webhookUrl` of this tenant's batches are signed.
+    pub async fn has_batch_secret(&self, tenant: &Tenant) -> Result<bool, StoreError> {
+        self.reading(async {
+            let known = &self.0.notices.secrets.known;
+            let rows = fetch(&mut *self.reader().await?, known, &[tenant.as_str()]).await?;
+            Ok(!rows.is_empty())
+        })
+        .await
     }
 
     /// Sets by what messages to the `webhookUrl` of this tenant's batches are signed.

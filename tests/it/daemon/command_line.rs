@@ -118,6 +118,67 @@ async fn every_answer_is_for_people_or_as_json_and_what_happened_is_counted() {
 }
 
 #[tokio::test]
+async fn every_command_of_a_person_prints_the_daemons_answer_as_json() {
+    // Nobody can say what became of the first clip's post; no other one is ever confirmed.
+    let stage = Stage::new(json!({
+        "list_lag_ms": 3_600_000, "list_hides_published": true,
+        "answer_without_id": {"media": "clip_1.", "next": 1}, "stuck": {"media": "clip_2."},
+    }))
+    .await
+    .set("STORYCLIP_METRICOOL_LIST_SHOWS_PUBLISHED", "no")
+    .set("STORYCLIP_API_KEYS", &format!("stories:{KEY}:admin"));
+    let daemon = stage.start().await;
+    let say = async |arguments: &[&str]| {
+        let printed = type_in(&daemon.api.url, &[arguments, &["--json"]].concat(), 0).await;
+        assert_eq!(printed.lines().count(), 1, "{printed}");
+        parsed(&printed)
+    };
+    let commanded = |told: &Value, id: &str, action: &str, status: &str| {
+        assert_eq!(
+            (&told["success"], &told["batchId"], &told["action"], &told["status"]),
+            (&json!(true), &json!(id), &json!(action), &json!(status)),
+            "{told}"
+        );
+        assert!(told["timestamp"].is_string(), "{told}");
+    };
+    let id = daemon
+        .api
+        .publish(&stories(ACCOUNT, &clips(2), json!({"onFailure": "hold"})))
+        .await;
+    let held = daemon.api.hears(&id, |event| event["code"] == "CLIP_HELD");
+    assert_eq!(held.await.data["status"], "paused");
+    let told = say(&["resolve", &id, "1", "drop"]).await;
+    commanded(&told, &id, "resolve", "processing");
+    assert_eq!(told["clip"], json!({"index": 1, "status": "failed"}));
+    commanded(&say(&["pause", &id]).await, &id, "pause", "paused");
+    commanded(&say(&["resume", &id]).await, &id, "resume", "processing");
+    commanded(&say(&["cancel", &id]).await, &id, "cancel", "cancelled");
+    let refused = type_in(&daemon.api.url, &["resume", &id, "--json"], 1).await;
+    assert_eq!(refused, "", "what is refused is no answer");
+
+    let made = say(&["keys", "create", "--scope", "read", "--name", "shop"]).await;
+    let (key, secret) = (made["key"]["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    assert_eq!((&made["success"], &made["key"]["name"]), (&json!(true), &json!("shop")));
+    let reads = async || {
+        daemon
+            .api
+            .with_key(secret)
+            .get("/api/metricool/batches/active?userId=u1")
+            .await
+            .0
+    };
+    assert_eq!(reads().await, 200);
+    let listed = say(&["keys", "list"]).await;
+    assert_eq!(listed["keys"][0]["id"], *key);
+    let revoked = say(&["keys", "revoke", key]).await;
+    assert_eq!((&revoked["success"], &revoked["id"]), (&json!(true), &json!(key)));
+    assert!(revoked["revokedAt"].is_string(), "{revoked}");
+    assert_eq!(reads().await, 401);
+    daemon.stop().await;
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn watch_reads_on_at_an_old_pause_and_ends_at_the_one_that_is() {
     let stage = Stage::new(json!({"confirm_ms": 1_000})).await;
     let daemon = stage.start().await;

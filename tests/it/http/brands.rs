@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use storyclip::providers::metricool::Brand;
 use storyclip_actors::{
     error::{ProviderError, Refused, Verdict},
@@ -52,7 +52,7 @@ async fn a_tenant_sees_its_own_brands_and_metricool_is_asked_once_a_minute() {
         assert_eq!(status, StatusCode::OK);
         body
     };
-    let expected = json!({"success": true, "count": 1, "brands": [{
+    let expected = json!({"success": true, "count": 1, "nextCursor": null, "brands": [{
         "id": "5372118", "userId": "4000001", "label": "Brand 5372118", "facebook": null, "facebookPageId": null,
         "instagram": "shop", "tiktok": null, "youtube": null, "picture": null, "hasInstagram": true,
         "hasFacebook": false, "hasTikTok": false,
@@ -78,6 +78,48 @@ async fn a_tenant_sees_its_own_brands_and_metricool_is_asked_once_a_minute() {
     *alone.notes.brands.lock().unwrap() = Some(Ok(vec![brand("1"), brand("2")]));
     let (_, all) = read(alone.get(BRANDS).send().await.unwrap()).await;
     assert_eq!(all["count"], 2, "who is alone sees all");
+}
+
+#[tokio::test]
+async fn brands_come_whole_or_page_by_page_whatever_their_order_at_metricool() {
+    let alone = Setup {
+        keys: "stories:sk_full_1:read",
+        accounts: "",
+        ..Setup::default()
+    };
+    let server = Server::start_with(alone).await;
+    let get = async |query: &str| server.get(&format!("{BRANDS}{query}")).send().await.unwrap();
+    let order =
+        |ids: &[&str]| *server.notes.brands.lock().unwrap() = Some(Ok(ids.iter().copied().map(brand).collect()));
+    let ids = |page: &Value| -> Vec<String> {
+        let brands = page["brands"].as_array().unwrap().iter();
+        brands.map(|brand| brand["id"].as_str().unwrap().to_owned()).collect()
+    };
+    order(&["30", "9", "5372118", "10", "4"]);
+    let (_, whole) = read(get("").await).await;
+    assert_eq!(
+        (ids(&whole), &whole["nextCursor"]),
+        (
+            ["4", "9", "10", "30", "5372118"].map(String::from).to_vec(),
+            &Value::Null
+        )
+    );
+    let (_, first) = read(get("?limit=2").await).await;
+    assert_eq!(ids(&first), ["4", "9"]);
+    // What is gone meanwhile takes nothing with it.
+    server.clock.0.store(START + 60_000, Ordering::Relaxed);
+    order(&["10", "5372118", "30", "4"]);
+    let next = first["nextCursor"].as_str().unwrap();
+    let (_, second) = read(get(&format!("?limit=2&cursor={next}")).await).await;
+    assert_eq!(ids(&second), ["10", "30"]);
+    let next = second["nextCursor"].as_str().unwrap();
+    let (_, last) = read(get(&format!("?limit=2&cursor={next}")).await).await;
+    assert_eq!(
+        (ids(&last), &last["nextCursor"]),
+        (vec!["5372118".into()], &Value::Null)
+    );
+    problem(get("?limit=0").await, 400, "INVALID_LIMIT").await;
+    problem(get("?cursor=x").await, 400, "INVALID_CURSOR").await;
 }
 
 #[tokio::test]

@@ -207,18 +207,59 @@ async fn failed_clips_are_retried_all_or_those_that_are_named() {
     for (body, covered) in [
         (json!({}), json!([1])),
         (json!({"clips": null}), json!([1])),
-        (json!({"clips": [3, 1, 1]}), json!([1])),
-        (json!({"clips": [2]}), json!([])),
+        (json!({"clips": [1, 1]}), json!([1])),
     ] {
         let (_, told) = read(server.post(&path).json(&body).send().await.unwrap()).await;
         assert_eq!(told["clips"], covered, "{body}");
     }
     let stored = wishes(&server, &id).await;
     let named = |clips: &[u32]| Wish::RetryFailed { clips: clips.to_vec() };
+    assert_eq!(stored, [named(&[]), named(&[]), named(&[]), named(&[1])]);
+}
+
+#[tokio::test]
+async fn a_clip_that_has_not_failed_cannot_be_retried_unless_that_was_asked_for_before() {
+    let server = Server::start().await;
+    *server.notes.answer.lock().unwrap() = Some(BatchStatus::Processing);
+    let id = server.batch(3).await;
+    let path = format!("/api/metricool/batch/{id}/retry-failed");
+    let retry = async |clips: &[u32]| {
+        server
+            .post(&path)
+            .json(&json!({ "clips": clips }))
+            .send()
+            .await
+            .unwrap()
+    };
+    let mut runner = Runner::claim(&server, &id).await;
+    runner.clip(1, ClipStatus::Failed).await;
+    runner.clip(2, ClipStatus::Held).await;
+    runner.turn(BatchStatus::Processing, false).await;
+    // Nothing of a wish that is impossible in part is done.
+    let told = problem(retry(&[3, 1, 2]).await, 409, "CLIP_NOT_FAILED").await;
+    assert_eq!(told["currentStatus"], "held");
+    let named: Vec<_> = (told["errors"].as_array().unwrap().iter())
+        .map(|error| (&error["field"], &error["message"]))
+        .collect();
+    let (second, third) = ("clip 2 is held, not failed", "clip 3 is pending, not failed");
     assert_eq!(
-        stored,
-        [named(&[]), named(&[]), named(&[]), named(&[3, 1]), named(&[2])]
+        named,
+        [(&json!("clips"), &json!(second)), (&json!("clips"), &json!(third))]
     );
+    assert!(wishes(&server, &id).await.is_empty());
+
+    // The first one carried out, its repeat finds the clip wherever it has come to.
+    assert_eq!(read(retry(&[1]).await).await.1["clips"], json!([1]));
+    for status in [ClipStatus::Retrying, ClipStatus::Uploading, ClipStatus::Held] {
+        runner.clip(1, status).await;
+        let (code, told) = read(retry(&[1]).await).await;
+        assert_eq!((code.as_u16(), &told["clips"]), (200, &json!([])), "{status}");
+    }
+    let told = problem(retry(&[1, 3]).await, 409, "CLIP_NOT_FAILED").await;
+    assert_eq!(told["currentStatus"], "pending");
+    // Who names none takes what has failed, and that may be nothing.
+    let (code, told) = read(server.post(&path).send().await.unwrap()).await;
+    assert_eq!((code.as_u16(), &told["clips"]), (200, &json!([])));
 }
 
 #[tokio::test]

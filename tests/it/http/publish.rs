@@ -39,8 +39,15 @@ async fn the_answer_says_what_was_taken_on() {
             "maxRetries": 0, "webhookUrl": "https://hooks.example/x"
         },
         "createdAt": "2026-01-01T00:00:00.000Z",
-        "warnings": [{"field": "posts[0].text", "message": "is stored and not sent: a story carries no text"}],
+        "warnings": [
+            {"field": "posts[0].text", "message": "is stored and not sent: a story carries no text"},
+            answer["warnings"][1],
+        ],
     });
+    assert_eq!(
+        answer["warnings"][1]["field"], "settings.webhookUrl",
+        "nothing signs its messages yet"
+    );
     assert_eq!(answer, expected);
     assert_eq!(server.rows().await, [1, 2, 0, 0, 0, 0]);
     assert_eq!(server.notes.created.lock().unwrap()[0].as_str(), id);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use storyclip_actors::model::Timestamp;
 
 use super::{
-    server::{Server, Setup, problem, read},
+    server::{PUBLISH, Server, Setup, body_of, problem, read},
     webhooks::{created, get, root, server},
 };
 
@@ -58,6 +58,31 @@ async fn twice(server: &Server, path: &str, body: &Value, other: &Value) -> [(St
     )
     .await;
     [first, read(again).await]
+}
+
+#[tokio::test]
+async fn a_batch_whose_messages_are_not_signed_says_so_until_there_is_a_secret() {
+    let server = server().await;
+    let mut told = body_of(1);
+    told["settings"]["webhookUrl"] = json!("https://hooks.example/own");
+    let publish = async |body: &Value| {
+        let (status, answer) = read(post(&server, PUBLISH, None, body).await).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+        answer["warnings"].clone()
+    };
+    let warnings = publish(&told).await;
+    assert_eq!(warnings[0]["field"], "settings.webhookUrl");
+    assert!(
+        warnings[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("/api/webhooks/batch-secret"),
+        "{warnings}"
+    );
+    assert_eq!(publish(&body_of(1)).await, json!([]));
+    let made = post(&server, "/api/webhooks/batch-secret", None, &json!({})).await;
+    assert_eq!(made.status(), StatusCode::CREATED);
+    assert_eq!(publish(&told).await, json!([]));
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `/api/webhooks`: endpoints, their log, tests and replays; whose they are and what may be named.
 
+use std::sync::atomic::Ordering;
+
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
@@ -117,6 +119,38 @@ async fn an_endpoint_is_created_read_changed_and_deleted_and_its_secret_is_shown
         "ENDPOINT_NOT_FOUND",
     )
     .await;
+}
+
+#[tokio::test]
+async fn endpoints_are_listed_page_by_page() {
+    let server = server().await;
+    for _ in 0..5 {
+        created(&server).await;
+    }
+    let whole = get(&server, "/api/webhooks").await;
+    assert_eq!((&whole["count"], &whole["nextCursor"]), (&json!(5), &json!(null)));
+    let mut listed = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let page = get(&server, &format!("/api/webhooks?limit=2&cursor={cursor}")).await;
+        listed.extend(page["endpoints"].as_array().unwrap().clone());
+        let Some(next) = page["nextCursor"].as_str() else { break };
+        cursor = next.to_owned();
+        // One that comes between two pages is at the end of the list.
+        if listed.len() == 2 {
+            server.clock.0.fetch_add(1, Ordering::Relaxed);
+            created(&server).await;
+        }
+    }
+    assert_eq!(listed[..5], whole["endpoints"].as_array().unwrap()[..]);
+    assert_eq!(listed.len(), 6);
+    for (wrong, code) in [("limit=0", "INVALID_LIMIT"), ("cursor=x", "INVALID_CURSOR")] {
+        let response = root(&server, Method::GET, &format!("/api/webhooks?{wrong}"))
+            .send()
+            .await
+            .unwrap();
+        problem(response, 400, code).await;
+    }
 }
 
 #[tokio::test]

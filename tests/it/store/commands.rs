@@ -1,6 +1,6 @@
 //! Commands as rows: what is wished comes back with every way of reading it, and what cannot be read holds up nobody.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use storyclip_actors::{
     model::{ClipStatus, Resolution, Ruling, Wish},
@@ -37,6 +37,27 @@ pub async fn every_wish_comes_back(bench: &Bench) {
     let read: Vec<_> = waiting.iter().map(|command| command.wish.clone().unwrap()).collect();
     assert_eq!(read, wishes());
     assert_eq!(waiting.into_iter().map(|command| command.id).collect::<Vec<_>>(), ids);
+}
+
+pub async fn clips_that_were_named_are_remembered(bench: &Bench) {
+    let (one, other) = ("b1".into(), "b2".into());
+    for id in ["b1", "b2"] {
+        bench.store.create_batch(batch(id, 5)).await.unwrap();
+    }
+    for wish in wishes() {
+        bench.store.command(&one, &wish, "key", at(1)).await.unwrap();
+    }
+    let again = Wish::RetryFailed { clips: vec![3, 5] };
+    let unreadable = bench.store.command(&one, &again, "key", at(2)).await.unwrap();
+    bench.store.command(&one, &again, "key", at(2)).await.unwrap();
+    bench
+        .meddle(&format!(
+            "UPDATE batch_commands SET detail = '{{' WHERE command_id = '{unreadable}'"
+        ))
+        .await;
+    bench.meddle("UPDATE batch_commands SET applied_at = created_at").await;
+    assert_eq!(bench.store.retries(&one).await.unwrap(), HashSet::from([1, 3, 5]));
+    assert_eq!(bench.store.retries(&other).await.unwrap(), HashSet::new());
 }
 
 pub async fn a_detail_that_cannot_be_read_holds_up_nobody(bench: &Bench) {

@@ -60,13 +60,17 @@ impl Stage {
         Self::on(Server::start_with(setup()).await).await
     }
 
-    /// With everything on it: the first clip of the batch is held, the delivery has failed.
+    /// With everything on it: of the batch's clips the first is held, the third and the fifth have failed; the delivery has
+    /// failed.
     async fn on(server: Server) -> Self {
         let brands = [ACCOUNT, "99"].map(brand).to_vec();
         *server.notes.brands.lock().unwrap() = Some(Ok(brands));
         let batch = server.batch(5).await;
         let mut runner = Runner::claim(&server, &batch).await;
         runner.clip(1, ClipStatus::Held).await;
+        for failed in [3, 5] {
+            runner.clip(failed, ClipStatus::Failed).await;
+        }
         let make = async |path: &str, key: &str, body: Value, pointer: &str| {
             let request = server.bare(Method::POST, path).bearer_auth(key).json(&body);
             let (_, answer) = read(request.send().await.unwrap()).await;

@@ -86,6 +86,7 @@ fn changes() -> Vec<Change> {
         ("INVALID_ATTEMPT", "/attempt", word()),
         ("ATTEMPT_NOT_HELD", "/attempt", Some(json!(9))),
         ("INVALID_CLIPS", "/clips", word()),
+        ("CLIP_NOT_FAILED", "/clips/0", Some(json!(2))),
         ("INVALID_OVERLAP", "/overlapSeconds", word()),
     ]
 }
