@@ -232,8 +232,8 @@ impl Daemon {
         self.first_key.take()
     }
 
-    /// Resolves if the supervisor or the store's committer ends by itself: the daemon is of no use any more and the
-    /// process should end.
+    /// Resolves if the root (because too many supervisors died one after the other) or the store's committer ends by
+    /// itself: the daemon is of no use any more and the process should end.
     pub async fn died(&mut self) {
         tokio::select! {
             // However it ended, it ended.
@@ -248,7 +248,7 @@ impl Daemon {
         move || lifetime.is_alive()
     }
 
-    /// Lets the supervisor die.
+    /// Lets the root die, and with it the supervisor and all batches.
     #[cfg(test)]
     pub(crate) fn kill(&self) {
         self.supervisor.kill();
@@ -258,7 +258,10 @@ impl Daemon {
     /// to come again, the database is closed.
     pub async fn stop(self) {
         self.lifetime.drain();
-        let drained = self.supervisor.call(SupervisorMessage::Drain, Some(self.grace)).await;
+        let drained = self
+            .supervisor
+            .call(|reply| SupervisorMessage::Drain(Some(reply)), Some(self.grace))
+            .await;
         if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
             tracing::warn!("calls under way took longer than the grace: their ends are found out at the next start");
             self.supervisor.kill();

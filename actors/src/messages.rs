@@ -28,8 +28,9 @@ pub enum SupervisorMessage {
     Reconcile(BatchId),
     /// A credential is refused, or something that was closed is open again: every batch plans.
     AccountsChanged,
-    /// Start nothing more, let calls under way be recorded, give the leases back, answer, stop.
-    Drain(RpcReplyPort<()>),
+    /// Start nothing more, let calls under way be recorded, give the leases back, stop. The root keeps the port and answers
+    /// when that is done.
+    Drain(Option<RpcReplyPort<()>>),
     /// The actor of a batch is gone.
     Left(ActorId, Departure),
 }

@@ -1,12 +1,13 @@
 //! Root: the parent of the supervisor and of every batch's actor, so that the end of the one is not the end of the others.
 //!
 //! The daemon spawns it and talks to it as to the supervisor: it decides nothing, it passes on what it hears. A supervisor
-//! that dies is followed by another at once, which finds in the directory who lives. If too many follow each other, or the
-//! root itself dies, the daemon ends: leases lapse, and the next start (or another node) claims what was running.
+//! that dies is followed by another at once, which finds in the directory who lives, and takes up an orderly stop. If too
+//! many follow each other, or the root itself dies, the daemon ends: leases lapse, and the next start (or another node)
+//! claims what was running.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::{
     context::Context,
@@ -31,6 +32,8 @@ pub struct RootState {
     deaths: VecDeque<Timestamp>,
     /// Whether the supervisor was told to come to an end.
     draining: bool,
+    /// Who waits for that end.
+    asked: Option<RpcReplyPort<()>>,
 }
 
 #[ractor::async_trait]
@@ -45,11 +48,12 @@ impl Actor for Root {
         (context, directory): Self::Arguments,
     ) -> Result<RootState, ActorProcessingErr> {
         Ok(RootState {
-            supervisor: spawn(&myself, &context, &directory).await?,
+            supervisor: spawn(&myself, &context, &directory, false).await?,
             context,
             directory,
             deaths: VecDeque::new(),
             draining: false,
+            asked: None,
         })
     }
 
@@ -59,8 +63,10 @@ impl Actor for Root {
         message: SupervisorMessage,
         state: &mut RootState,
     ) -> Result<(), ActorProcessingErr> {
-        state.draining |= matches!(message, SupervisorMessage::Drain(_));
-        state.pass_on(message);
+        match message {
+            SupervisorMessage::Drain(reply) => state.drain(reply),
+            other => state.pass_on(other),
+        }
         Ok(())
     }
 
@@ -75,7 +81,7 @@ impl Actor for Root {
                 state.supervisor_died(&myself, cause).await
             }
             SupervisionEvent::ActorTerminated(actor, ..) if actor.get_id() == state.supervisor.get_id() => {
-                myself.stop(None);
+                state.supervisor_ended(&myself);
                 Ok(())
             }
             SupervisionEvent::ActorFailed(actor, cause) => {
@@ -103,6 +109,21 @@ impl RootState {
         let _: Result<(), _> = self.supervisor.cast(message);
     }
 
+    /// A supervisor that dies of it has a follower who is told the same, so that whoever waits need not ask again.
+    fn drain(&mut self, asked: Option<RpcReplyPort<()>>) {
+        self.draining = true;
+        self.asked = asked;
+        self.pass_on(SupervisorMessage::Drain(None));
+    }
+
+    fn supervisor_ended(&mut self, myself: &ActorRef<SupervisorMessage>) {
+        if let Some(asked) = self.asked.take() {
+            // Whoever asked may be gone.
+            let _: Result<(), _> = asked.send(());
+        }
+        myself.stop(None);
+    }
+
     async fn supervisor_died(
         &mut self,
         myself: &ActorRef<SupervisorMessage>,
@@ -112,11 +133,10 @@ impl RootState {
         let now = self.context.now();
         self.deaths.retain(|at| now.since(*at) < WINDOW);
         self.deaths.push_back(now);
-        // An end that was not orderly is none the worse: leases lapse.
-        if self.draining || self.deaths.len() > self.context.rules.max_restarts as usize {
+        if self.deaths.len() > self.context.rules.max_restarts as usize {
             return Err(cause);
         }
-        self.supervisor = spawn(myself, &self.context, &self.directory).await?;
+        self.supervisor = spawn(myself, &self.context, &self.directory, self.draining).await?;
         Ok(())
     }
 }
@@ -125,8 +145,9 @@ async fn spawn(
     myself: &ActorRef<SupervisorMessage>,
     context: &Arc<Context>,
     directory: &Arc<Directory>,
+    draining: bool,
 ) -> Result<ActorRef<SupervisorMessage>, ActorProcessingErr> {
-    let arguments = (context.clone(), directory.clone(), myself.get_cell());
+    let arguments = (context.clone(), directory.clone(), myself.get_cell(), draining);
     Ok(Actor::spawn_linked(None, Supervisor, arguments, myself.get_cell())
         .await?
         .0)

@@ -52,19 +52,21 @@ pub struct SupervisorState {
     renewed_at: Timestamp,
     /// Whether the store failed since the last renewal; told once.
     failing: bool,
-    draining: Option<RpcReplyPort<()>>,
+    /// Whether it comes to an orderly end and starts nothing more.
+    draining: bool,
 }
 
 #[ractor::async_trait]
 impl Actor for Supervisor {
     type Msg = SupervisorMessage;
     type State = SupervisorState;
-    type Arguments = (Arc<Context>, Arc<Directory>, ActorCell);
+    /// The last says whether an orderly stop is under way.
+    type Arguments = (Arc<Context>, Arc<Directory>, ActorCell, bool);
 
     async fn pre_start(
         &self,
         myself: ActorRef<SupervisorMessage>,
-        (context, directory, root): Self::Arguments,
+        (context, directory, root, draining): Self::Arguments,
     ) -> Result<SupervisorState, ActorProcessingErr> {
         let mut state = SupervisorState {
             context,
@@ -76,13 +78,17 @@ impl Actor for Supervisor {
             reconciled: HashMap::new(),
             renewed_at: Timestamp::from_millis(0),
             failing: false,
-            draining: None,
+            draining,
         };
+        // Before everybody is told to plan: a change after that is heard.
+        wake_on_account_changes(&state.context, &myself);
         state.find_the_living();
+        if draining {
+            myself.cast(SupervisorMessage::Drain(None))?;
+        }
         // Nothing that may fail: what a sweep finds overdue it does.
         myself.cast(SupervisorMessage::Sweep)?;
         myself.send_interval(SWEEP, || SupervisorMessage::Sweep);
-        wake_on_account_changes(&state.context, &myself);
         Ok(state)
     }
 
@@ -104,7 +110,7 @@ impl Actor for Supervisor {
             }
             SupervisorMessage::Reconcile(batch) => state.reconcile(batch).await?,
             SupervisorMessage::AccountsChanged => state.tell_all(|| BatchMessage::Wake),
-            SupervisorMessage::Drain(reply) => state.drain(&myself, reply).await,
+            SupervisorMessage::Drain(_) => state.drain(&myself).await,
             SupervisorMessage::Left(actor, departure) => state.left(&myself, actor, departure).await?,
         }
         Ok(())
@@ -138,7 +144,7 @@ impl SupervisorState {
         if now.since(self.renewed_at) + SWEEP > self.context.rules.lease / 3 {
             self.renew().await;
         }
-        if self.draining.is_some() {
+        if self.draining {
             return Ok(());
         }
         if !self.knows_orphans {
@@ -173,7 +179,7 @@ impl SupervisorState {
     async fn claim_due(&mut self, myself: &ActorRef<SupervisorMessage>) -> Result<(), ActorProcessingErr> {
         let free = self.context.rules.max_batches.saturating_sub(self.directory.len());
         let wanted = free.min(CLAIM_AT_ONCE);
-        if wanted == 0 || self.draining.is_some() {
+        if wanted == 0 || self.draining {
             return Ok(());
         }
         let taken = self.claim(Claim::Due(wanted), BatchMessage::Wake).await?;
@@ -221,7 +227,7 @@ impl SupervisorState {
         match self.directory.living(&batch) {
             // An actor that just stopped leaves its rows to the next sweep.
             Some(actor) => drop(actor.cast(message)),
-            None if self.draining.is_some() => {}
+            None if self.draining => {}
             None if self.orphans.contains_key(&batch) => self.respawn(batch, message).await?,
             None => drop(self.claim(Claim::Named(batch), message).await?),
         }

@@ -23,6 +23,7 @@ use crate::{
     model::{Batch, BatchId, BatchStatus, Clip, ClipStatus, NodeId, Timestamp, Wish},
     ports::{Bell, Clock},
     root::Root,
+    supervisor::nudge,
 };
 
 pub use network::{Network, Post};
@@ -136,7 +137,7 @@ impl World {
     /// Puts a batch into the store as the HTTP route does, and nudges the supervisor.
     pub fn submit(&self, batch: NewBatch) -> BatchId {
         let id = self.store.insert(batch, self.now());
-        self.nudge(SupervisorMessage::Claim);
+        nudge(&self.supervisor, &self.directory);
         id
     }
 

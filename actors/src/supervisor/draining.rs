@@ -1,36 +1,27 @@
 //! The supervisor's orderly end: every batch is told, the leases go back when the last of their actors is gone.
 //!
-//! The daemon asks for it once. If it takes too long the daemon kills the supervisor, and the leases lapse.
+//! The root asks for it, and asks the follower of a supervisor that died of it. If it takes too long the daemon kills the
+//! root, and the leases lapse.
 
-use ractor::{ActorProcessingErr, ActorRef, RpcReplyPort};
+use ractor::ActorRef;
 
 use super::SupervisorState;
 use crate::messages::{BatchMessage, SupervisorMessage};
 
 impl SupervisorState {
-    pub(super) async fn drain(&mut self, myself: &ActorRef<SupervisorMessage>, reply: RpcReplyPort<()>) {
-        self.draining = Some(reply);
+    pub(super) async fn drain(&mut self, myself: &ActorRef<SupervisorMessage>) {
+        self.draining = true;
         self.tell_all(|| BatchMessage::Drain);
-        if let Err(error) = self.finish_drain(myself).await {
-            tracing::error!(%error, "orderly stop failed");
-        }
+        self.finish_drain(myself).await;
     }
 
-    pub(super) async fn finish_drain(
-        &mut self,
-        myself: &ActorRef<SupervisorMessage>,
-    ) -> Result<(), ActorProcessingErr> {
+    pub(super) async fn finish_drain(&mut self, myself: &ActorRef<SupervisorMessage>) {
         if !self.directory.is_empty() {
-            return Ok(());
+            return;
         }
         if let Err(error) = self.context.store.release_all(&self.context.node).await {
             tracing::error!(%error, "leases cannot be given back, they will lapse");
         }
-        if let Some(reply) = self.draining.take() {
-            // Whoever asked may be gone.
-            let _: Result<(), _> = reply.send(());
-        }
         myself.stop(None);
-        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! What the supervisor does when a batch's actor is gone: one that died or lost its lease is followed by another, at once or,
 //! where that did not help, after a pause.
 //!
-//! The supervisor calls it. The lease stays this node's meanwhile; if the supervisor dies in a pause, the lease lapses.
+//! The supervisor calls it. The lease stays this node's meanwhile; if the supervisor dies in a pause, its follower
+//! finds the lease and claims the batch at once.
 
 use ractor::{ActorId, ActorProcessingErr, ActorRef};
 
@@ -33,8 +34,9 @@ impl SupervisorState {
             }
         };
         self.directory.leave(&batch, actor);
-        if self.draining.is_some() {
-            return self.finish_drain(myself).await;
+        if self.draining {
+            self.finish_drain(myself).await;
+            return Ok(());
         }
         if claim_again {
             let pause = schedule::respawn_backoff(restarts, self.context.rules.max_restarts);

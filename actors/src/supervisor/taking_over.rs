@@ -3,13 +3,17 @@
 //! At the start of a daemon there is neither. After the death of a supervisor there are the actors that did not notice, those
 //! whose end it never heard of, and batches that it had just claimed or was about to claim anew.
 
+use std::sync::atomic::Ordering;
+
 use super::SupervisorState;
 use crate::{directory::lives, messages::BatchMessage};
 
 impl SupervisorState {
-    /// Enters who lives. What was said to the one that died is lost, but a command is a row: everybody reads again.
+    /// Enters who lives. What was said to the one that died is lost, but a command is a row: everybody reads again, and a
+    /// nudge that lay in its mailbox must not keep later ones back.
     pub(super) fn find_the_living(&mut self) {
         let now = self.context.now();
+        self.directory.nudged.store(false, Ordering::Release);
         for (batch, actor) in self.directory.entries() {
             if lives(&actor) {
                 // How often it was begun anew is in its row, and read when it is claimed again.

@@ -2,6 +2,7 @@
 //! A [`super::World`] keeps it across crashes, because what was committed is what a death leaves behind.
 
 mod commands;
+mod faults;
 mod leases;
 mod port;
 
@@ -9,7 +10,7 @@ use std::{
     collections::{BTreeMap, HashSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32},
     },
     time::Duration,
 };
@@ -65,6 +66,7 @@ pub struct MemoryStore {
     renewals_fail: AtomicBool,
     answers_lost: AtomicU32,
     panics: AtomicU32,
+    renewals_panic: AtomicU32,
 }
 
 impl MemoryStore {
@@ -79,37 +81,8 @@ impl MemoryStore {
             renewals_fail: AtomicBool::new(false),
             answers_lost: AtomicU32::new(0),
             panics: AtomicU32::new(0),
+            renewals_panic: AtomicU32::new(0),
         }
-    }
-
-    /// From now on a commit is durable at once but answered this much later, as with a real database.
-    pub fn set_answers_take(&self, pause: Duration) {
-        *self.answers_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
-    }
-
-    /// The next commits are durable, but whoever asked for them hears that the store is unavailable.
-    pub fn lose_answers(&self, commits: u32) {
-        self.answers_lost.store(commits, Ordering::Relaxed);
-    }
-
-    /// Whoever claims next, so many times, has the leases and dies before it knows.
-    pub fn panic_in_claim(&self, times: u32) {
-        self.panics.store(times, Ordering::Relaxed);
-    }
-
-    /// How many such deaths are still to come.
-    pub fn panics_left(&self) -> u32 {
-        self.panics.load(Ordering::Relaxed)
-    }
-
-    /// From now on reading waiting commands takes this long.
-    pub fn set_reads_take(&self, pause: Duration) {
-        *self.reads_take.lock().unwrap_or_else(PoisonError::into_inner) = pause;
-    }
-
-    /// From now on leases are not prolonged, or are again, while everything else goes on.
-    pub fn set_renewals_fail(&self, fail: bool) {
-        self.renewals_fail.store(fail, Ordering::Relaxed);
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {

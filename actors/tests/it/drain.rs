@@ -14,7 +14,8 @@ use super::{LONG, assert_ledger, statuses, world};
 /// Drains and says how long that took.
 async fn drain(world: &World) -> Duration {
     let begun = Instant::now();
-    let drained = world.supervisor.call(SupervisorMessage::Drain, Some(LONG)).await;
+    let asked = |reply| SupervisorMessage::Drain(Some(reply));
+    let drained = world.supervisor.call(asked, Some(LONG)).await;
     assert!(matches!(drained, Ok(ractor::rpc::CallResult::Success(()))));
     assert!(world.directory.is_empty());
     begun.elapsed()

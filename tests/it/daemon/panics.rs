@@ -312,6 +312,29 @@ async fn a_panic_of_the_supervisor_costs_no_clip_and_no_batch_notices() {
 }
 
 #[tokio::test]
+async fn a_panic_of_the_supervisor_in_an_orderly_stop_leaves_the_stop_orderly() {
+    let mut stage = stage("panic:supervisor:1~release").await;
+    let mut daemon = stage.start().await;
+    let id = daemon.api.publish(&stories(ACCOUNT, &clips(3), json!({}))).await;
+    daemon.process.terminate();
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    let log = daemon.process.log();
+    assert_eq!(log.matches("supervisor died").count(), 1, "{log}");
+    assert!(
+        log.contains("passes Supervisor 2: release"),
+        "its follower gives the leases back, too: {log}"
+    );
+    assert!(!log.contains("took longer than the grace"), "{log}");
+    stage.unset(CRASH);
+    let next = stage.start().await;
+    let batch = next.api.finished(&id).await;
+    ledger::all_published(&stage.sandbox, &batch);
+    next.stop().await;
+    ledger::told(&stage, "a supervisor that panicked in an orderly stop", &[batch]).await;
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn a_supervisor_that_keeps_dying_ends_the_process_and_the_next_goes_on() {
     join_all((2..=4).map(|nth| async move { ends_and_goes_on(&format!("panic:supervisor:{nth}+")).await })).await;
 }

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::MemoryStore;
+use super::{MemoryStore, faults::is_next};
 use crate::{
     error::StoreError,
     model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
@@ -24,8 +24,7 @@ impl Store for MemoryStore {
         lease_until: Timestamp,
     ) -> Result<Vec<Snapshot>, StoreError> {
         let claimed = self.claim_now(node, &what, now, lease_until);
-        let dies = (self.panics).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        assert!(dies.is_err(), "a scripted panic in a claim");
+        assert!(!is_next(&self.panics), "a scripted panic in a claim");
         Ok(claimed)
     }
 
@@ -34,6 +33,7 @@ impl Store for MemoryStore {
             return Err(StoreError::Unavailable("scripted".into()));
         }
         self.renew_now(node, lease_until);
+        assert!(!is_next(&self.renewals_panic), "a scripted panic in a renewal");
         Ok(())
     }
 
@@ -52,10 +52,9 @@ impl Store for MemoryStore {
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        let lost = (self.answers_lost).fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        match lost {
-            Ok(_) => Err(StoreError::Unavailable("scripted loss of the answer".into())),
-            Err(_) => Ok(()),
+        match is_next(&self.answers_lost) {
+            true => Err(StoreError::Unavailable("scripted loss of the answer".into())),
+            false => Ok(()),
         }
     }
 

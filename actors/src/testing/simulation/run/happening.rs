@@ -150,7 +150,7 @@ fn stop(stage: &Arc<Stage>, node: &Node) {
     let (stage, gate, supervisor) = (stage.clone(), node.gate.clone(), node.supervisor.clone());
     gate.stops();
     tokio::spawn(async move {
-        let asked = supervisor.call(SupervisorMessage::Drain, Some(SHUTDOWN_GRACE));
+        let asked = supervisor.call(|reply| SupervisorMessage::Drain(Some(reply)), Some(SHUTDOWN_GRACE));
         let drained = matches!(asked.await, Ok(CallResult::Success(())));
         stage.kill(
             &gate,
