@@ -1,10 +1,16 @@
 """What JSON Schema cannot say about requests, for Schemathesis: values of the formats that the document names, and what
 must fit together. Only requests that are meant to be right are touched."""
 
+import itertools
+import pathlib
+import sys
 from datetime import datetime, timedelta, timezone
 
 import schemathesis
 from hypothesis import strategies as st
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from stage import CLIPS, Stage  # noqa: E402
 
 
 def of(name, *values):
@@ -41,6 +47,34 @@ def before_call(context, case, kwargs):
         query.pop("userId", None)
         query["batchId"] = query.get("batchId") or "batch_0_none"
         case.query = query
+    if case.path.endswith("/retry-failed"):
+        what_failed(case)
+    if case.path.endswith("/resolve"):
+        what_is_held(case)
+    if case.path.endswith("/replay"):
+        case.path_parameters["id"] = STAGE.delivery()
+
+
+STAGE, POSTS = Stage(), itertools.count(1)
+
+
+def what_failed(case):
+    """Clips that there are and that failed."""
+    case.path_parameters["batchId"] = STAGE.failed_batch()
+    if isinstance(case.body, dict) and case.body.get("clips"):
+        case.body["clips"] = [(clip - 1) % CLIPS + 1 for clip in case.body["clips"]]
+
+
+def what_is_held(case):
+    """A clip that is held, in the attempt that is."""
+    batch_id, clip = STAGE.held_clip()
+    case.path_parameters |= {"batchId": batch_id, "index": clip["index"]}
+    if isinstance(case.body, dict):
+        if "attempt" in case.body:
+            case.body["attempt"] = clip["attempts"]
+        # A post belongs to one clip.
+        if case.body.get("postId") is not None:
+            case.body["postId"] = f"post-{next(POSTS)}"
 
 
 def one_account(body):
