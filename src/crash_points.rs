@@ -70,8 +70,8 @@ impl Store for DyingStore {
         result
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        let result = self.0.release_all(node).await;
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
+        let result = self.0.release_all(node, but).await;
         pass(Point::Supervisor, None, "release").await;
         result
     }

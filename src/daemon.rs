@@ -264,7 +264,7 @@ impl Daemon {
             .await;
         if !matches!(drained, Ok(ractor::rpc::CallResult::Success(()))) {
             tracing::warn!("calls under way took longer than the grace: their ends are found out at the next start");
-            self.supervisor.kill();
+            self.lifetime.cut_short(STORE_GRACE).await;
         }
         self.close().await;
     }

@@ -254,7 +254,7 @@ impl Store {
     /// their batches can be taken over at once. Gives their number. On PostgreSQL it does nothing: leases lapse there.
     pub async fn release_dead_leases(&self) -> Result<u64, StoreError> {
         match self.0.dialect {
-            Dialect::Sqlite => self.submit(|reply| Op::Release(None, reply)).await,
+            Dialect::Sqlite => self.submit(|reply| Op::Release(None, Vec::new(), reply)).await,
             Dialect::Postgres => Ok(0),
         }
     }

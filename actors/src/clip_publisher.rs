@@ -101,14 +101,20 @@ impl Child {
     }
 
     async fn withdraw(&self, call: Call, post: PostRef, slot: Timestamp) -> Result<(), ActorProcessingErr> {
-        let permit = self.context.limiter.acquire(&self.account, Priority::Withdraw).await;
+        let asked = self.context.now();
+        let permit = self.context.limiter.acquire_to_withdraw(&self.account).await;
+        // Who waited for long may have lost the batch to another node, which may have resumed it.
+        let permit = permit.filter(|_| self.context.lease.allows_calls(asked, self.context.now()));
+        let Some(permit) = permit else {
+            return Ok(self.batch.cast(BatchMessage::Withdrawn(call, None))?);
+        };
         let result = self
             .context
             .provider
             .withdraw(&self.account, self.network, &post, slot)
             .await;
         self.context.limiter.end(permit, &self.account, &result);
-        Ok(self.batch.cast(BatchMessage::Withdrawn(call, result))?)
+        Ok(self.batch.cast(BatchMessage::Withdrawn(call, Some(result)))?)
     }
 }
 

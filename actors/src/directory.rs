@@ -41,6 +41,11 @@ impl Directory {
         self.actors.is_empty()
     }
 
+    /// The batches that have actors.
+    pub fn batches(&self) -> Vec<BatchId> {
+        self.actors.iter().map(|entry| entry.key().clone()).collect()
+    }
+
     /// When the supervisor last looked for what is due; the epoch before its first sweep.
     pub fn swept_at(&self) -> Timestamp {
         Timestamp::from_millis(self.swept_at.load(Ordering::Acquire))

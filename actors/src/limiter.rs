@@ -9,6 +9,7 @@ mod hold;
 mod probe;
 mod queue;
 mod reservation;
+mod stopping;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -80,6 +81,8 @@ struct State {
     queue: Queue,
     due: Due,
     gates: Gates,
+    /// Whether an orderly stop is under way.
+    stopping: bool,
 }
 
 /// The right to have one call under way; given back when dropped.
@@ -115,6 +118,23 @@ impl State {
     /// Whether the number of calls under way allows one more of this priority.
     fn has_place(&self, priority: Priority, max: usize) -> bool {
         self.in_flight < max && (priority != Priority::Prepare || self.preparing < max.div_ceil(2))
+    }
+
+    /// A permit if there is one at once and nobody as urgent waits for it.
+    fn try_enter(&mut self, inner: &Arc<Inner>, account: &AccountId, priority: Priority) -> Option<Permit> {
+        let free = self.has_place(priority, inner.max_in_flight)
+            && self.is_open_to(account, inner)
+            && !self.queue.waits(priority);
+        free.then(|| self.enter(inner, priority))
+    }
+
+    /// Puts a call into the queue; what is given back is told when it may go, or dropped when it may not any more.
+    fn wait(&mut self, inner: &Arc<Inner>, account: &AccountId, priority: Priority) -> oneshot::Receiver<Permit> {
+        let (go, gone) = oneshot::channel();
+        let account = account.clone();
+        self.queue.push(Waiter { account, priority, go });
+        serve(inner, self);
+        gone
     }
 
     fn enter(&mut self, inner: &Arc<Inner>, priority: Priority) -> Permit {
@@ -175,6 +195,7 @@ impl Limiter {
             queue: Queue::default(),
             due: Due::default(),
             gates: Gates::default(),
+            stopping: false,
         };
         Self(Arc::new(Inner {
             max_in_flight: max_in_flight.max(1),
@@ -188,27 +209,17 @@ impl Limiter {
 
     /// A permit if there is one at once and nobody as urgent waits for it.
     pub fn try_acquire(&self, account: &AccountId, priority: Priority) -> Option<Permit> {
-        let mut state = lock(&self.0);
-        let free = state.has_place(priority, self.0.max_in_flight)
-            && state.is_open_to(account, &self.0)
-            && !state.queue.waits(priority);
-        free.then(|| state.enter(&self.0, priority))
+        lock(&self.0).try_enter(&self.0, account, priority)
     }
 
     /// Waits for a permit, through outages and refused credentials if need be. Not for creates: they enter with a
-    /// [`Reservation`].
+    /// [`Reservation`]; nor for withdrawals: see [`Limiter::acquire_to_withdraw`].
     pub async fn acquire(&self, account: &AccountId, priority: Priority) -> Permit {
         loop {
             if let Some(permit) = self.try_acquire(account, priority) {
                 return permit;
             }
-            let (go, gone) = oneshot::channel();
-            {
-                let mut state = lock(&self.0);
-                let account = account.clone();
-                state.queue.push(Waiter { account, priority, go });
-                serve(&self.0, &mut state);
-            }
+            let gone = lock(&self.0).wait(&self.0, account, priority);
             if let Ok(permit) = gone.await {
                 return permit;
             }
@@ -244,7 +255,7 @@ impl Limiter {
         };
         let mut state = lock(&self.0);
         let begins = state.gates.close_token(reason);
-        state.queue.turn_creates_away(|_| true);
+        state.queue.turn_away(Priority::Create, |_| true);
         let refused = matches!(reason, Closed::TokenRefused);
         if refused {
             state.due.dismiss(Refused::Token, |_| true);
@@ -283,7 +294,7 @@ impl Limiter {
 
     fn close_brand(&self, account: &AccountId, mut state: MutexGuard<'_, State>, pause: Duration) {
         let begins = state.gates.close_brand(account);
-        state.queue.turn_creates_away(|waiting| waiting == account);
+        state.queue.turn_away(Priority::Create, |waiting| waiting == account);
         state.due.dismiss(Refused::Brand, |waiting| waiting == account);
         drop(state);
         if begins {

@@ -67,8 +67,8 @@ pub enum BatchMessage {
     Created(Call, Option<Result<PostRef, ProviderError>>),
     /// A listing for an uncertain clip.
     Listed(Call, Result<Listing, ProviderError>),
-    /// The end of a wish to withdraw.
-    Withdrawn(Call, Result<Withdrawal, ProviderError>),
+    /// The end of a wish to withdraw; `None`: the call was not made, because the daemon stops or the lease is too short.
+    Withdrawn(Call, Option<Result<Withdrawal, ProviderError>>),
     /// A look at a post.
     Looked(Look),
 }

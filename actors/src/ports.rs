@@ -163,8 +163,8 @@ pub trait Store: Send + Sync + 'static {
     /// Prolongs every lease of this node in one statement.
     async fn renew(&self, node: &NodeId, lease_until: Timestamp) -> Result<(), StoreError>;
 
-    /// Gives back every lease of this node, at an orderly stop.
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError>;
+    /// Gives back every lease of this node but those of some batches, at an orderly stop.
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError>;
 
     /// The batches whose lease is this node's, expired or not.
     async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError>;

@@ -54,6 +54,23 @@ impl Lifetime {
         self.draining.store(true, Ordering::Release);
     }
 
+    /// Ends an orderly stop that takes too long: what is under way is cut. Every lease goes back but those of batches with
+    /// such a call: they lapse, and whoever has the batch next looks for what became of it. So do all where the database is
+    /// away.
+    pub(super) async fn cut_short(&self, within: Duration) {
+        let unfinished = self.directory.batches();
+        self.supervisor.kill();
+        if *self.store.away().borrow() {
+            return;
+        }
+        let giving = self.context.store.release_all(&self.context.node, &unfinished);
+        match tokio::time::timeout(within, giving).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "leases cannot be given back, they will lapse"),
+            Err(_) => tracing::error!("the database does not answer: leases lapse"),
+        }
+    }
+
     /// Whether it does what it is for, or waits for the database and keeps trying, or stops (which has an end of its own).
     pub(super) fn is_alive(&self) -> bool {
         if self.is_draining() {

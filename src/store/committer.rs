@@ -301,7 +301,7 @@ impl Committer {
                     let leases = outcome.taken.remove(&place).unwrap_or_default();
                     answer(reply, Ok(Taken::new(leases, self.sender.clone())));
                 }
-                Op::Release(_, reply) => answer(reply, Ok(outcome.released.remove(&place).unwrap_or_default())),
+                Op::Release(_, _, reply) => answer(reply, Ok(outcome.released.remove(&place).unwrap_or_default())),
                 Op::GiveBack(_) | Op::Close(_) => {}
             }
         }

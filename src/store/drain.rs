@@ -90,10 +90,9 @@ pub async fn run(
                     .insert(place, leases::take(conn, &texts.leases, take).await?);
             }
             Op::Renew(node, until, _) => leases::renew(conn, &texts.leases, node, *until).await?,
-            Op::Release(node, _) => {
-                outcome
-                    .released
-                    .insert(place, leases::release(conn, &texts.leases, node.as_ref()).await?);
+            Op::Release(node, but, _) => {
+                let released = leases::release(conn, &texts.leases, node.as_ref(), but).await?;
+                outcome.released.insert(place, released);
             }
             Op::Commit(..) | Op::Create(..) | Op::Command(..) | Op::Fact(..) | Op::GiveBack(..) | Op::Close(..) => {}
         }

@@ -113,6 +113,15 @@ impl Texts {
         let lock = dialect.lock();
         let free = "(publish_batches.lease_owner IS NULL OR publish_batches.lease_expires_at <= $3)";
         let waiting = "SELECT batch_id FROM batch_commands WHERE applied_at IS NULL";
+        let release = |whose: &str| {
+            dialect.over(
+                "b",
+                &format!(
+                    "UPDATE publish_batches SET lease_owner = NULL, lease_expires_at = NULL \
+                     WHERE lease_owner {whose} AND batch_id NOT IN (SELECT v.b FROM v)"
+                ),
+            )
+        };
         let take = format!(
             "UPDATE publish_batches SET lease_owner = $1, lease_expires_at = $2, lease_epoch = lease_epoch + 1 \
              WHERE batch_id IN (SELECT batch_id FROM c) AND {free} RETURNING batch_id, lease_epoch"
@@ -143,12 +152,8 @@ impl Texts {
                  WHERE batch_id = $5 AND lease_owner = $1 RETURNING batch_id, lease_epoch",
             ),
             renew: text("UPDATE publish_batches SET lease_expires_at = $2 WHERE lease_owner = $1"),
-            release: text(
-                "UPDATE publish_batches SET lease_owner = NULL, lease_expires_at = NULL WHERE lease_owner = $1",
-            ),
-            release_all: text(
-                "UPDATE publish_batches SET lease_owner = NULL, lease_expires_at = NULL WHERE lease_owner IS NOT NULL",
-            ),
+            release: release("= $2"),
+            release_all: release("IS NOT NULL"),
             give_back: dialect.over(
                 "b ep# node owner until",
                 "UPDATE publish_batches SET lease_owner = v.owner, lease_expires_at = v.until FROM v \
@@ -198,12 +203,25 @@ pub async fn renew(conn: &mut AnyConnection, texts: &Texts, node: &NodeId, until
     Ok(())
 }
 
-/// Clears the leases of one node or of all and gives their number.
-pub async fn release(conn: &mut AnyConnection, texts: &Texts, node: Option<&NodeId>) -> Result<u64, Fault> {
-    let query = match node {
-        Some(node) => sqlx::query(texts.release.clone()).bind(node.to_string()),
-        None => sqlx::query(texts.release_all.clone()),
+/// Clears the leases of one node or of all, but those of some batches, and gives their number.
+pub async fn release(
+    conn: &mut AnyConnection,
+    texts: &Texts,
+    node: Option<&NodeId>,
+    but: &[BatchId],
+) -> Result<u64, Fault> {
+    let mut rows = Rows::default();
+    for batch in but {
+        rows.push(&[batch]);
+    }
+    let text = match node {
+        Some(_) => &texts.release,
+        None => &texts.release_all,
     };
+    let mut query = sqlx::query(text.clone()).bind(rows.into_json());
+    if let Some(node) = node {
+        query = query.bind(node.to_string());
+    }
     Ok(query.execute(conn).await?.rows_affected())
 }
 

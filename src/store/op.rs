@@ -60,8 +60,8 @@ pub enum Op {
     Take(Take, Reply<Taken>),
     /// Prolongs every lease of the node.
     Renew(NodeId, Timestamp, Reply<()>),
-    /// Clears every lease of the node, or of everybody; answered with how many there were.
-    Release(Option<NodeId>, Reply<u64>),
+    /// Clears every lease of the node, or of everybody, but those of some batches; answered with how many there were.
+    Release(Option<NodeId>, Vec<BatchId>, Reply<u64>),
     /// Leases that were taken but whose taker never heard of it, or cannot read their batches.
     GiveBack(Vec<Returned>),
     /// Nothing may follow; answered when everything before it is done.
@@ -127,7 +127,7 @@ impl Op {
             | Self::Close(reply) => answer(reply, Err(error)),
             Self::Create(_, reply) => answer(reply, Err(error)),
             Self::Take(_, reply) => answer(reply, Err(error)),
-            Self::Release(_, reply) => answer(reply, Err(error)),
+            Self::Release(_, _, reply) => answer(reply, Err(error)),
             Self::GiveBack(_) => {}
         }
     }

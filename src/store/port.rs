@@ -58,8 +58,8 @@ impl ports::Store for Store {
         self.submit(|reply| Op::Renew(node.clone(), lease_until, reply)).await
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        self.submit(|reply| Op::Release(Some(node.clone()), reply)).await?;
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
+        self.submit(|reply| Op::Release(Some(node.clone()), but.to_vec(), reply)).await?;
         Ok(())
     }
 

@@ -57,8 +57,8 @@ impl Store for ToldStore {
         self.rows.renew(node, lease_until).await
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        self.rows.release_all(node).await
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
+        self.rows.release_all(node, but).await
     }
 
     async fn leased(&self, node: &NodeId) -> Result<Vec<BatchId>, StoreError> {

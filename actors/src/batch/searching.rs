@@ -2,7 +2,7 @@
 //!
 //! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use ractor::ActorProcessingErr;
 
@@ -22,6 +22,9 @@ use crate::{
 
 /// How often a withdrawal that fails is tried: for about two minutes.
 const WITHDRAWALS: u32 = 7;
+
+/// After what pause a withdrawal that could not leave is tried again: the next renewal of the lease is near.
+const UNSENT: Duration = Duration::from_secs(1);
 
 impl Run {
     pub(super) async fn on_listed(&mut self, call: Call, result: Result<Listing, ProviderError>) -> Outcome {
@@ -187,11 +190,16 @@ impl Run {
         Ok(left.then(|| self.context.now() + pause))
     }
 
-    pub(super) fn on_withdrawn(&mut self, call: Call, result: Result<Withdrawal, ProviderError>) -> Outcome {
+    pub(super) fn on_withdrawn(&mut self, call: Call, result: Option<Result<Withdrawal, ProviderError>>) -> Outcome {
         let waiting = self.clip(call.clip)?.status == ClipStatus::WaitingConfirmation;
         if !self.take_call(call) || !waiting {
             return Ok(());
         }
+        let Some(result) = result else {
+            let failures = self.work.withdraw_again.map_or(0, |(failures, _)| failures);
+            self.work.withdraw_again = Some((failures, self.context.now() + UNSENT));
+            return Ok(());
+        };
         match result {
             Ok(Withdrawal::Withdrawn) => {
                 self.work.withdraw_again = None;

@@ -5,7 +5,7 @@
 
 use tokio::sync::watch;
 
-use super::{Limiter, lock, serve};
+use super::{Limiter, Priority, lock, serve};
 
 #[derive(Default)]
 pub(super) struct Hold(watch::Sender<bool>);
@@ -26,7 +26,7 @@ impl Limiter {
     /// for their place are turned away, for their intents must not grow old.
     pub fn hold(&self) {
         self.0.hold.0.send_replace(true);
-        lock(&self.0).queue.turn_creates_away(|_| true);
+        lock(&self.0).queue.turn_away(Priority::Create, |_| true);
     }
 
     /// Lets calls begin again.

@@ -43,9 +43,10 @@ impl Queue {
         })
     }
 
-    /// Sends creates away that wait for a place: what closed is nothing to hold an intent through.
-    pub(super) fn turn_creates_away(&mut self, whose: impl Fn(&AccountId) -> bool) {
-        self.0[Priority::Create as usize].retain(|waiter| !whose(&waiter.account));
+    /// Sends calls of this priority away that wait for a place. Creates are when something closes: that is nothing to hold
+    /// an intent through.
+    pub(super) fn turn_away(&mut self, priority: Priority, whose: impl Fn(&AccountId) -> bool) {
+        self.0[priority as usize].retain(|waiter| !whose(&waiter.account));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::messages::{BatchMessage, SupervisorMessage};
 impl SupervisorState {
     pub(super) async fn drain(&mut self, myself: &ActorRef<SupervisorMessage>) {
         self.draining = true;
+        self.context.limiter.stop();
         self.tell_all(|| BatchMessage::Drain);
         self.finish_drain(myself).await;
     }
@@ -19,7 +20,7 @@ impl SupervisorState {
         if !self.directory.is_empty() {
             return;
         }
-        if let Err(error) = self.context.store.release_all(&self.context.node).await {
+        if let Err(error) = self.context.store.release_all(&self.context.node, &[]).await {
             tracing::error!(%error, "leases cannot be given back, they will lapse");
         }
         myself.stop(None);

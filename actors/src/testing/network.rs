@@ -256,6 +256,8 @@ impl Provider for Network {
         slot: Timestamp,
     ) -> Result<Withdrawal, ProviderError> {
         self.enter("withdraw")?;
+        let takes = self.script().withdraw_takes;
+        tokio::time::sleep(takes).await;
         let reading = self.read(post);
         if !schedule::may_withdraw(&reading, slot, self.clock.now()) {
             return Ok(Withdrawal::Refused(reading));

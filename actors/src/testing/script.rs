@@ -54,6 +54,7 @@ pub struct Script {
     pub list_shows_published: bool,
     pub prepare_fails: bool,
     pub prepare_takes: Duration,
+    pub withdraw_takes: Duration,
 }
 
 impl Default for Script {
@@ -80,6 +81,7 @@ impl Default for Script {
             list_shows_published: true,
             prepare_fails: false,
             prepare_takes: Duration::ZERO,
+            withdraw_takes: Duration::ZERO,
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use storyclip_actors::{
+    context::Rules,
     messages::SupervisorMessage,
-    model::{BatchStatus, ClipStatus},
+    model::{BatchId, BatchStatus, ClipStatus, Wish},
     testing::{Fault, NewBatch, World},
 };
 use tokio::time::Instant;
@@ -56,4 +57,42 @@ async fn looking_for_a_post_of_a_provider_that_is_away_holds_no_stop_up() {
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Published; 2]);
     assert_ledger(&world, &batch);
+}
+
+/// A world in which slots are so far away that posts can be withdrawn, and a batch whose first post is to be.
+async fn cancelled(prepare: impl FnOnce(&World)) -> (World, BatchId) {
+    let mut rules = Rules::default();
+    rules.slots.lead = Duration::from_secs(300);
+    let world = World::new(rules).await;
+    let batch = world.submit(NewBatch::of("b", 2));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    prepare(&world);
+    world.command(&batch, Wish::Cancel).await;
+    (world, batch)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_that_waits_for_a_provider_that_is_away_holds_no_stop_up() {
+    let (mut world, batch) = cancelled(|world| world.network.script().token_refused = true).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let took = drain(&world).await;
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(world.store.leased_by_nobody(&batch), "the lease went back");
+    world.network.script().token_refused = false;
+    world.crash(Duration::ZERO).await;
+    world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled; 2]);
+    assert!(world.network.live().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawal_under_way_is_recorded() {
+    let takes = Duration::from_secs(8);
+    let (world, batch) = cancelled(|world| world.network.script().withdraw_takes = takes).await;
+    world
+        .wait(&batch, LONG, |_, _| !world.network.calls("withdraw").is_empty())
+        .await;
+    let took = drain(&world).await;
+    assert!(took >= Duration::from_secs(7), "{took:?}");
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled; 2]);
 }

@@ -63,7 +63,7 @@ async fn answers_about_an_attempt_that_is_over_change_nothing() {
         look(Reading::Pending("PENDING".into())),
         BatchMessage::Created(stale(CallKind::Create), Some(Ok(post))),
         BatchMessage::Listed(stale(CallKind::Find), Ok(listing)),
-        BatchMessage::Withdrawn(stale(CallKind::Withdraw), Ok(Withdrawal::Withdrawn)),
+        BatchMessage::Withdrawn(stale(CallKind::Withdraw), Some(Ok(Withdrawal::Withdrawn))),
     ] {
         let told = format!("{message:?}");
         actor.cast(message).unwrap();

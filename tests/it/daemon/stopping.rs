@@ -126,6 +126,31 @@ async fn a_call_that_takes_longer_than_the_grace_is_found_at_the_next_start() {
 }
 
 #[tokio::test]
+async fn after_the_grace_only_the_batch_whose_call_is_cut_keeps_its_lease() {
+    let stage = Stage::new(json!({"stuck": {"media": "clip_1"}}))
+        .await
+        .set("STORYCLIP_SHUTDOWN_GRACE_SECONDS", "0.5");
+    let mut daemon = stage.start().await;
+    let waiting = daemon.api.publish(&stories(ACCOUNT, &clips(1), json!({}))).await;
+    daemon.api.clip_is(&waiting, 1, "waiting_confirmation").await;
+    stage.faults(json!({"create_delay_ms": 3_000}));
+    let cut = daemon.api.publish(&stories(ACCOUNT, &clips(2)[1..], json!({}))).await;
+    stage
+        .until("the second create request begins", |_| stage.creates() == 2)
+        .await;
+    daemon.process.terminate();
+    assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
+    let mut remains = stage.database.remains().await;
+    let leased = sqlx::query("SELECT batch_id FROM publish_batches WHERE lease_owner IS NOT NULL")
+        .fetch_all(&mut remains)
+        .await
+        .unwrap();
+    let leased: Vec<String> = leased.iter().map(|row| row.get(0)).collect();
+    assert_eq!(leased, [cut]);
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn another_daemon_takes_the_batches_of_a_stopped_one_without_waiting_for_its_leases() {
     let Some(database) = Database::postgres().await else {
         return;

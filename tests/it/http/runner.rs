@@ -43,7 +43,7 @@ impl Runner {
 
     /// Gives the lease back and takes it again from another store.
     pub async fn moved_to(self, server: &Server) -> Self {
-        ports::Store::release_all(&server.store, &self.node).await.unwrap();
+        ports::Store::release_all(&server.store, &self.node, &[]).await.unwrap();
         Self::claim(server, &self.batch.id).await
     }
 

@@ -142,7 +142,7 @@ pub async fn a_stale_epoch_leaves_no_row(bench: &Bench) {
     let mut stale = intent(&snapshot, "m", at(60));
     stale.epoch -= 1;
     assert_eq!(bench.store.commit(Arc::new(stale)).await, Err(StoreError::Lost));
-    bench.store.release_all(&super::bench::node("n1")).await.unwrap();
+    bench.store.release_all(&super::bench::node("n1"), &[]).await.unwrap();
     let released = intent(&snapshot, "m", at(60));
     assert_eq!(
         bench.store.commit(Arc::new(released)).await,

@@ -90,7 +90,7 @@ pub async fn a_node_can_say_which_batches_it_has_leases_of(bench: &Bench) {
     bench.live("b1", 1).await;
     assert_eq!(leased("n1").await, ["b1".into(), "b2".into()]);
     assert!(leased("n2").await.is_empty());
-    bench.store.release_all(&node("n1")).await.unwrap();
+    bench.store.release_all(&node("n1"), &[]).await.unwrap();
     assert!(leased("n1").await.is_empty());
 }
 
@@ -117,7 +117,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
         .unwrap();
     assert!(named(at(22)).await, "a command waits");
 
-    bench.store.release_all(&node("n2")).await.unwrap();
+    bench.store.release_all(&node("n2"), &[]).await.unwrap();
     snapshot = bench.take("b1").await;
     let mut change = step(&snapshot);
     let mut clip = snapshot.clips[0].clone();
@@ -234,9 +234,9 @@ pub async fn released_leases_are_free(bench: &Bench) {
             .len()
     };
     assert_eq!(due("n2").await, 0);
-    bench.store.release_all(&node("n2")).await.unwrap();
+    bench.store.release_all(&node("n2"), &[]).await.unwrap();
     assert_eq!(due("n2").await, 0, "a node gives back its own only");
-    bench.store.release_all(&node("n1")).await.unwrap();
+    bench.store.release_all(&node("n1"), &[]).await.unwrap();
     assert_eq!(due("n2").await, 3);
     match bench.store.is_sqlite() {
         true => assert_eq!(

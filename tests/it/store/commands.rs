@@ -141,7 +141,7 @@ pub async fn a_ruling_and_the_restarts_are_kept(bench: &Bench) {
             .await
             .unwrap();
     }
-    bench.store.release_all(&node("n1")).await.unwrap();
+    bench.store.release_all(&node("n1"), &[]).await.unwrap();
     let snapshot = bench.take("b1").await;
     assert_eq!(
         (snapshot.batch.restarts, snapshot.clips[0].ruling),

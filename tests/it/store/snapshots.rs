@@ -71,7 +71,7 @@ pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
     });
     bench.store.commit(Arc::new(change.clone())).await.unwrap();
 
-    bench.store.release_all(&node("n1")).await.unwrap();
+    bench.store.release_all(&node("n1"), &[]).await.unwrap();
     let claim = Claim::Named("b1".into());
     let taken = bench.store.claim(&node("n2"), claim, at(100), at(115)).await.unwrap();
     let [again] = &taken[..] else {

@@ -17,7 +17,7 @@ pub async fn an_unreadable_batch_holds_up_no_other(bench: &Bench) {
         .commit(std::sync::Arc::new(intent(&snapshot, "m", at(60))))
         .await
         .unwrap();
-    bench.store.release_all(&node("n1")).await.unwrap();
+    bench.store.release_all(&node("n1"), &[]).await.unwrap();
     bench
         .store
         .command(&"b2".into(), &Wish::Cancel, "key", at(0))

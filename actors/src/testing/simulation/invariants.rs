@@ -16,7 +16,7 @@ use std::{
 
 use super::{ledger::Attempt, network::Kind, node::Gate, stage::Stage};
 use crate::{
-    model::{AccountId, BatchId, BatchStatus, Clip, Request, Timestamp, Wish},
+    model::{AccountId, BatchId, BatchStatus, Clip, PostRef, Request, Timestamp, Wish},
     ports::{Claim, Snapshot},
     schedule::LEASE_MARGIN,
 };
@@ -85,6 +85,20 @@ pub fn a_create_call_leaves(stage: &Arc<Stage>, gate: &Gate, account: &AccountId
         }
     }
     attempt
+}
+
+/// A withdrawal: the lease of its batch holds for long enough.
+pub fn a_withdrawal_leaves(stage: &Arc<Stage>, gate: &Gate, post: &PostRef) {
+    let Some(of) = stage.ledger().with_id(&post.id).and_then(|post| post.of.clone()) else {
+        return;
+    };
+    let row = stage.rows.row(&of.batch);
+    if row.owner.as_ref() != Some(&gate.name) || row.expires < gate.time(&stage.clock) + LEASE_MARGIN {
+        stage.violate(
+            "no withdrawal leaves without five seconds of its lease",
+            format!("{} by {}, lease of {:?} until {}", post.id, gate.name, row.owner, row.expires),
+        );
+    }
 }
 
 /// Leases are taken.

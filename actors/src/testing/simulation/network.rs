@@ -249,6 +249,7 @@ impl Provider for SimulatedNetwork {
         post: &PostRef,
         slot: Timestamp,
     ) -> Result<Withdrawal, ProviderError> {
+        invariants::a_withdrawal_leaves(&self.stage, &self.gate, post);
         let mut deleted = false;
         let act = |at: Timestamp| {
             let reading = self.stage.ledger().reading(&post.id, self.stage.now());

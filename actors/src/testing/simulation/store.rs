@@ -238,9 +238,9 @@ impl Store for SimulatedStore {
         self.call(Caller::Supervisor, "renew", effect).await
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
         let effect = |rows: &MemoryStore| {
-            rows.release_now(node);
+            rows.release_now(node, but);
             Ok(())
         };
         self.call(Caller::Supervisor, "release", effect).await

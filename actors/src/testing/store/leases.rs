@@ -64,12 +64,17 @@ impl MemoryStore {
         }
     }
 
-    pub(in crate::testing) fn release_now(&self, node: &NodeId) {
-        for row in self.rows().batches.values_mut() {
-            if row.owner.as_ref() == Some(node) {
+    pub(in crate::testing) fn release_now(&self, node: &NodeId, but: &[BatchId]) {
+        for (batch, row) in &mut self.rows().batches {
+            if row.owner.as_ref() == Some(node) && !but.contains(batch) {
                 row.owner = None;
             }
         }
+    }
+
+    /// Whether no node has the batch.
+    pub fn leased_by_nobody(&self, batch: &BatchId) -> bool {
+        self.row(batch).owner.is_none()
     }
 
     /// Frees a lease that its taker never heard of, if it still stands as it was taken.

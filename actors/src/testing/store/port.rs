@@ -37,8 +37,8 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn release_all(&self, node: &NodeId) -> Result<(), StoreError> {
-        self.release_now(node);
+    async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
+        self.release_now(node, but);
         Ok(())
     }
 
