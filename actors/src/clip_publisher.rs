@@ -47,7 +47,12 @@ impl Actor for ClipPublisher {
                 state.create(call, request, intent, reservation).await?
             }
             PublisherMessage::Find(call, request) => state.find(call, request).await?,
-            PublisherMessage::Withdraw(call, post, slot) => state.withdraw(call, post, slot).await?,
+            PublisherMessage::Withdraw {
+                call,
+                post,
+                slot,
+                ours_at,
+            } => state.withdraw(call, post, slot, ours_at).await?,
         }
         Ok(())
     }
@@ -100,11 +105,16 @@ impl Child {
         Ok(self.batch.cast(BatchMessage::Listed(call, result))?)
     }
 
-    async fn withdraw(&self, call: Call, post: PostRef, slot: Timestamp) -> Result<(), ActorProcessingErr> {
-        let asked = self.context.now();
+    async fn withdraw(
+        &self,
+        call: Call,
+        post: PostRef,
+        slot: Timestamp,
+        ours_at: Timestamp,
+    ) -> Result<(), ActorProcessingErr> {
         let permit = self.context.limiter.acquire_to_withdraw(&self.account).await;
-        // Who waited for long may have lost the batch to another node, which may have resumed it.
-        let permit = permit.filter(|_| self.context.lease.allows_calls(asked, self.context.now()));
+        // Another node may have the batch since, and may have resumed it.
+        let permit = permit.filter(|_| self.context.lease.allows_calls(ours_at, self.context.now()));
         let Some(permit) = permit else {
             return Ok(self.batch.cast(BatchMessage::Withdrawn(call, None))?);
         };

@@ -99,12 +99,12 @@ impl LeaseClock {
         Timestamp::from_millis(self.until.load(Ordering::Acquire))
     }
 
-    /// Whether the lease under which an intent became durable still holds, with enough left for a call that cannot be
+    /// Whether the lease under which something became durable then still holds, with enough left for a call that cannot be
     /// undone. After a gap another node may have the batch, so an older intent counts for nothing.
-    pub fn allows_calls(&self, intent: Timestamp, now: Timestamp) -> bool {
+    pub fn allows_calls(&self, durable_at: Timestamp, now: Timestamp) -> bool {
         let until = Timestamp::from_millis(self.until.load(Ordering::Acquire));
         let unbroken_since = Timestamp::from_millis(self.unbroken_since.load(Ordering::Acquire));
-        now + LEASE_MARGIN <= until && unbroken_since <= intent
+        now + LEASE_MARGIN <= until && unbroken_since <= durable_at
     }
 }
 

@@ -69,8 +69,8 @@ impl Search {
 /// What a look shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// This post is the clip's.
-    Found(PostRef),
+    /// This post is the clip's; the network is to publish it at this instant.
+    Found(PostRef, Timestamp),
     /// Nothing is decided; look again.
     NotYet,
     /// The post does not exist: the clip may be sent again.
@@ -100,8 +100,8 @@ pub fn judge(
     now: Timestamp,
 ) -> Finding {
     let Look { listing, owned, search } = *look;
-    if let Some(post) = recognise(clip, request, listing, owned, rule) {
-        return Finding::Found(post);
+    if let Some((post, slot)) = recognise(clip, request, listing, owned, rule) {
+        return Finding::Found(post, slot);
     }
     let last_word = search.looks + 1 >= LOOKS_FOR_ABSENCE && now >= search.since + settle;
     if !last_word {
@@ -140,23 +140,26 @@ pub fn judge(
     Finding::Absent
 }
 
-/// The listed post that is certainly this clip's: it has the uuid of its post, or alone its media in its slot.
+/// The listed post that is certainly this clip's, and its slot: it has the uuid of its post (a person may have given it
+/// another slot), or alone its media in its slot.
 pub fn recognise(
     clip: &Clip,
     request: &Request,
     listing: &Listing,
     owned: &HashSet<PostId>,
     rule: &SlotRule,
-) -> Option<PostRef> {
+) -> Option<(PostRef, Timestamp)> {
     if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref())
         && let Some(post) = free(listing, owned).find(|post| post.post.uuid.as_ref() == Some(uuid))
     {
-        return Some(post.post.clone());
+        // The list may round what was asked for.
+        let stays = rule.same(post.slot, request.slot);
+        return Some((post.post.clone(), if stays { request.slot } else { post.slot }));
     }
     let mut equal =
         free(listing, owned).filter(|post| is_candidate(post, clip, request, rule) && same_media(post, request));
     match (equal.next(), equal.next()) {
-        (Some(only), None) => Some(only.post.clone()),
+        (Some(only), None) => Some((only.post.clone(), request.slot)),
         (None, _) | (Some(_), Some(_)) => None,
     }
 }

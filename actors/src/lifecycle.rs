@@ -45,8 +45,8 @@ pub enum ClipEvent {
     TimedOut(Trouble),
     /// The provider no longer knows the post.
     Vanished(Trouble),
-    /// Looking for the post found it.
-    Found(PostRef),
+    /// Looking for the post found it, to be published at this instant.
+    Found(PostRef, Timestamp),
     /// Looking for the post proved that it does not exist; `retry_at` if it may be tried again.
     Absent {
         trouble: Trouble,
@@ -152,12 +152,18 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
             clip.timed_out_at = Some(at);
             clip.late_looks = 0;
         }
-        (S::Failed, E::Found(post)) if clip.timed_out() => clip.post = Some(post),
+        (S::Failed, E::Found(post, slot)) if clip.timed_out() => {
+            found(clip, post, slot);
+            // It has all its looks again, after the slot that it was given.
+            if slot > at {
+                clip.late_looks = 0;
+            }
+        }
         (S::Failed, E::LateLook) if clip.timed_out() => clip.late_looks += 1,
         (S::WaitingConfirmation, E::Vanished(trouble)) => doubt(clip, trouble),
-        (S::Uncertain, E::Found(post)) => {
+        (S::Uncertain, E::Found(post, slot)) => {
+            found(clip, post, slot);
             clip.status = S::WaitingConfirmation;
-            clip.post = Some(post);
             clip.error = None;
             clip.uploaded_at = clip.uploaded_at.or(Some(at));
         }
@@ -285,6 +291,14 @@ fn reopen(clip: &mut Clip, trouble: Trouble) {
     clip.retries = 0;
     clip.timed_out_at = None;
     clip.late_looks = 0;
+}
+
+/// The network is to publish it when the list says, which may be another time than it was asked for: people edit posts.
+fn found(clip: &mut Clip, post: PostRef, slot: Timestamp) {
+    clip.post = Some(post);
+    if let Some(request) = &mut clip.request {
+        request.slot = slot;
+    }
 }
 
 fn start_over(clip: &mut Clip) {

@@ -100,7 +100,16 @@ pub enum PublisherMessage {
     /// List the posts around the request's slot.
     Find(Call, Request),
     /// Take the post back.
-    Withdraw(Call, PostRef, Timestamp),
+    Withdraw {
+        /// The call.
+        call: Call,
+        /// What is to be taken back.
+        post: PostRef,
+        /// When it is to go live.
+        slot: Timestamp,
+        /// When the batch was last seen to be this node's.
+        ours_at: Timestamp,
+    },
 }
 
 /// A post to be watched until it is settled or its time is up.

@@ -59,7 +59,8 @@ impl ports::Store for Store {
     }
 
     async fn release_all(&self, node: &NodeId, but: &[BatchId]) -> Result<(), StoreError> {
-        self.submit(|reply| Op::Release(Some(node.clone()), but.to_vec(), reply)).await?;
+        self.submit(|reply| Op::Release(Some(node.clone()), but.to_vec(), reply))
+            .await?;
         Ok(())
     }
 

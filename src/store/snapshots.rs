@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
 use storyclip_actors::{
-    model::{Batch, BatchId, Clip, Command, CommandId, NodeId, Wish},
+    model::{Batch, BatchId, Clip, Command, CommandId, NodeId, Request, Wish},
     ports::Snapshot,
 };
 
@@ -33,7 +33,8 @@ impl Texts {
         let clip = dialect.pack(
             "c.clip_index, c.clip_id, c.clip_url, c.status, c.attempts, c.retries, c.metricool_post_id, c.post_uuid, \
              c.facebook_post_id, c.permalink, c.error_code, c.error_msg, c.next_attempt_at, c.uploaded_at, \
-             c.published_at, c.timed_out_at, c.late_looks, c.ruling, c.planned_for, a.request, a.intent_at",
+             c.published_at, c.timed_out_at, c.late_looks, c.ruling, c.planned_for, a.request, c.scheduled_at, \
+             a.intent_at",
         );
         let batch = dialect.pack(
             "p.batch_id, p.tenant, p.user_id, p.account_id, p.network, p.publish_mode, p.publish_speed, p.on_failure, \
@@ -54,7 +55,7 @@ impl Texts {
                 &format!(
                     "SELECT c.batch_id, {clip} FROM v CROSS JOIN publish_batch_clips c LEFT JOIN delivery_attempts a \
                      ON a.batch_id = c.batch_id AND a.clip_index = c.clip_index AND a.attempt = c.attempts \
-                     AND a.slot = c.scheduled_at WHERE c.batch_id = v.b"
+                     AND c.scheduled_at IS NOT NULL WHERE c.batch_id = v.b"
                 ),
             ),
             commands: dialect.over(
@@ -202,9 +203,19 @@ fn clip(columns: &mut Cursor<'_>) -> sqlx::Result<Clip> {
         late_looks: columns.count()?,
         ruling: columns.maybe_parsed()?,
         planned_for: columns.maybe_time()?,
-        request: columns.maybe_json()?,
+        request: request(columns)?,
         intent_at: columns.maybe_time()?,
     })
+}
+
+/// What was asked for, at the slot where the post is now: the list may have told of another than the intent did.
+fn request(columns: &mut Cursor<'_>) -> sqlx::Result<Option<Request>> {
+    let request: Option<Request> = columns.maybe_json()?;
+    let slot = columns.maybe_time()?;
+    Ok(request.map(|request| Request {
+        slot: slot.unwrap_or(request.slot),
+        ..request
+    }))
 }
 
 /// A kind that nobody here knows is an error, because a newer program can carry it out; a detail that does not fit its kind

@@ -32,8 +32,12 @@ impl Run {
                 };
                 let call = call(CallKind::Withdraw, clip);
                 self.work.call = Some(call);
-                self.children
-                    .ask_publisher(PublisherMessage::Withdraw(call, post, slot));
+                self.children.ask_publisher(PublisherMessage::Withdraw {
+                    call,
+                    post,
+                    slot,
+                    ours_at: self.ours_at,
+                });
             }
             Act::LateLook(index) => {
                 let clip = self.clip(index)?;

@@ -131,6 +131,7 @@ impl Run {
         self.stored_status = self.batch.status;
         let (release, create) = (self.draft.release, self.draft.create.take());
         self.batch.wake_at = change.head.wake_at;
+        self.ours_at = change.at;
         self.draft = Draft {
             released: release,
             ..Draft::default()

@@ -68,6 +68,8 @@ pub struct Run {
     pub(super) children: Children,
     pub(super) reservation: Option<(u32, Reservation)>,
     pub(super) loaded_at: Timestamp,
+    /// When the rows were last seen to be this actor's: when they were read, or by a commit under their epoch.
+    pub(super) ours_at: Timestamp,
     pub(super) draining: bool,
     /// Who waits to hear that a command is applied.
     pub(super) replies: Vec<RpcReplyPort<BatchStatus>>,
@@ -94,6 +96,7 @@ impl Run {
             children,
             reservation: None,
             loaded_at,
+            ours_at: loaded_at,
             draining: false,
             replies: Vec::new(),
             timer: None,
@@ -171,6 +174,9 @@ impl Run {
         self.reservation = None;
         self.draft.release = plan.rest && !self.draining;
         self.draft.wake_at = plan.wake_at;
+        if plan.acts.iter().any(|act| matches!(act, Act::Withdraw(_))) {
+            self.see_whether_it_is_ours();
+        }
         if !self.commit(myself).await? {
             return Ok(());
         }
@@ -195,6 +201,13 @@ impl Run {
         }
         self.set_timer(myself, plan.wake_at);
         Ok(())
+    }
+
+    /// What is taken back cannot be brought back: after a gap in the lease a commit under its epoch has to tell whether
+    /// another node has the batch.
+    fn see_whether_it_is_ours(&mut self) {
+        let unbroken = self.context.lease.allows_calls(self.ours_at, self.context.now());
+        self.draft.head |= !unbroken;
     }
 
     fn settle_rows(&mut self) -> Result<Plan, ActorProcessingErr> {

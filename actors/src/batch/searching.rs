@@ -81,16 +81,24 @@ impl Run {
             return Ok(());
         };
         let found = find::recognise(clip, request, &listing, &owned, &self.context.rules.slots);
-        match found.filter(|post| post.id != known.id) {
-            Some(post) => {
+        match found.filter(|(post, _)| post.id != known.id) {
+            Some((post, slot)) => {
                 self.draft.attempts.push(AttemptWrite {
                     post: Some(post.clone()),
                     ..attempt(call)
                 });
                 self.work.ask.push(call.clip);
-                self.apply(call.clip, ClipEvent::Found(post))
+                self.apply(call.clip, ClipEvent::Found(post, slot))
             }
-            None => self.late_look_done(call.clip),
+            None => {
+                let message =
+                    "the network does not know the post any more and does not list it: a person moved or deleted it";
+                self.draft.attempts.push(AttemptWrite {
+                    message: Some(message.into()),
+                    ..attempt(call)
+                });
+                self.late_look_done(call.clip)
+            }
         }
     }
 
@@ -117,11 +125,11 @@ impl Run {
                 });
                 Ok(())
             }
-            Finding::Found(post) if self.listed_only(call, &post)? => {
+            Finding::Found(post, _) if self.listed_only(call, &post)? => {
                 let message = "the provider lists the post but does not answer for it";
                 self.found(call, Finding::CannotTell(Trouble::new(code::CANNOT_TELL, message)))
             }
-            Finding::Found(post) => {
+            Finding::Found(post, slot) => {
                 let write = AttemptWrite {
                     outcome_at: Some(now),
                     verdict: Some(AttemptVerdict::Found),
@@ -130,7 +138,7 @@ impl Run {
                     ..attempt(call)
                 };
                 self.draft.attempts.push(write);
-                self.apply(call.clip, ClipEvent::Found(post))
+                self.apply(call.clip, ClipEvent::Found(post, slot))
             }
             Finding::Absent => {
                 let trouble = Trouble::new(code::NOT_CREATED, "the post was looked for and does not exist");

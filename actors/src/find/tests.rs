@@ -83,14 +83,14 @@ fn last_look(clip: &Clip, posts: Vec<Candidate>, owned: &[&str], shows_published
 fn reason(finding: Finding) -> String {
     match finding {
         Finding::CannotTell(trouble) => trouble.code.to_string(),
-        Finding::Found(_) | Finding::NotYet | Finding::Absent => format!("{finding:?}"),
+        Finding::Found(..) | Finding::NotYet | Finding::Absent => format!("{finding:?}"),
     }
 }
 
 #[test]
 fn equal_media_in_the_slot_is_the_clip() {
     let finding = last_look(&uncertain(None), vec![candidate("1", "https://m/1")], &[], false);
-    assert!(matches!(finding, Finding::Found(post) if post.id.as_str() == "1"));
+    assert!(matches!(finding, Finding::Found(post, _) if post.id.as_str() == "1"));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_post_edited_by_hand_is_known_by_its_uuid_and_one_that_vanished_is_never_cal
         slot: SLOT + SETTLE * 5,
         ..candidate("9", "https://m/other")
     };
-    assert!(matches!(last_look(&known, vec![edited], &[], true), Finding::Found(post) if post.id.as_str() == "9"));
+    assert!(matches!(last_look(&known, vec![edited], &[], true), Finding::Found(post, _) if post.id.as_str() == "9"));
     assert_eq!(reason(last_look(&known, Vec::new(), &[], true)), code::POST_VANISHED);
 }
 

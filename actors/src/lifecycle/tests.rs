@@ -77,7 +77,7 @@ fn happenings() -> Vec<ClipEvent> {
         },
         E::TimedOut(trouble()),
         E::Vanished(trouble()),
-        E::Found(post()),
+        E::Found(post(), Timestamp::from_millis(0)),
         E::Absent {
             trouble: trouble(),
             retry_at: None,

@@ -94,7 +94,7 @@ fn a_wish_for_another_try_lasts_until_the_network_has_answered_and_spends_no_ret
     for asked in [
         vec![],
         vec![E::Vanished(trouble())],
-        vec![E::Vanished(trouble()), E::Found(post())],
+        vec![E::Vanished(trouble()), E::Found(post(), Timestamp::from_millis(0))],
     ] {
         assert!(reopened(asked.clone()).retry_is_asked_for(), "{asked:?}");
     }

@@ -140,8 +140,10 @@ pub(super) fn late_looks(view: &View<'_>, plan: &mut Plan) {
     }
 }
 
-/// When the next look at this timed-out clip is due; `None` after the last.
+/// When the next look at this timed-out clip is due; `None` after the last. They count from the timeout, or from the slot
+/// that a person gave the post after it.
 pub fn late_look_due(clip: &Clip) -> Option<Timestamp> {
     let wait = LATE_LOOKS.get(clip.late_looks as usize)?;
-    clip.timed_out_at.map(|at| at + *wait)
+    let timed_out_at = clip.timed_out_at?;
+    Some(clip.slot().map_or(timed_out_at, |slot| slot.max(timed_out_at)) + *wait)
 }

@@ -32,12 +32,13 @@ impl Network {
     /// A person gives the post another slot: it gets a new id and keeps its uuid.
     pub fn edit(&self, id: &str, slot: Timestamp) {
         let mut posts = lock(&self.posts);
-        let new_id = format!("{}", 400_000_001 + posts.len());
+        let of_nobody = 400_000_001 + posts.len() * 1_000 + self.calls("edit").len();
+        lock(&self.calls).push(("edit", self.clock.now()));
         if let Some(post) = posts.iter_mut().find(|post| post.id == id) {
             let waits = post.live_at.map(|at| at.since(post.request.slot));
             post.live_at = waits.map(|waits| slot + waits);
             post.request.slot = slot;
-            post.id = new_id;
+            post.id = of_nobody.to_string();
         }
     }
 

@@ -1,7 +1,10 @@
 //! A scripted network with its own ledger: what is live there is the truth that tests compare rows with.
 //! A [`super::World`] keeps it across crashes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
@@ -12,6 +15,9 @@ use crate::{
     ports::{Candidate, Clock, Listing, Provider, PublishFailure, Reading, Withdrawal},
     schedule,
 };
+
+/// How far around a slot posts are listed.
+const WINDOW: Duration = Duration::from_secs(30 * 60);
 
 /// A post of the ledger.
 #[derive(Clone, Debug)]
@@ -35,7 +41,7 @@ pub struct Network {
     pub(super) clock: Arc<TokioClock>,
     script: Mutex<Script>,
     pub(super) posts: Mutex<Vec<Post>>,
-    calls: Mutex<Vec<(&'static str, Timestamp)>>,
+    pub(super) calls: Mutex<Vec<(&'static str, Timestamp)>>,
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -223,12 +229,14 @@ impl Provider for Network {
         Ok(self.read(post))
     }
 
-    async fn find(&self, account: &AccountId, _request: &Request) -> Result<Listing, ProviderError> {
+    async fn find(&self, account: &AccountId, request: &Request) -> Result<Listing, ProviderError> {
         self.enter("find")?;
         let now = self.clock.now();
         let shows_published = self.script().list_shows_published;
         let posts = self.posts().into_iter().filter(|post| {
-            post.account == account.as_str() && !post.deleted && (shows_published || !post.is_live(now))
+            let near = post.request.slot <= request.slot + WINDOW && request.slot <= post.request.slot + WINDOW;
+            let shown = !post.deleted && (shows_published || !post.is_live(now));
+            near && shown && post.account == account.as_str()
         });
         let posts = posts.map(|post| Candidate {
             post: PostRef {

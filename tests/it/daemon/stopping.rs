@@ -51,9 +51,10 @@ async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
         .await
         .unwrap();
     assert_eq!((status.as_u16(), &refused["code"]), (503, &json!("DRAINING")));
-    let comments = events.comments;
+    events.retry = None;
     while events.next().await.is_some() {}
-    assert_eq!(events.comments, comments + 1, "subscribers are told to connect again");
+    let told = events.retry.as_deref();
+    assert_eq!(told, Some("1000"), "subscribers are told to connect again");
     assert_eq!(daemon.process.ended().await.code(), Some(0), "{}", daemon.process.log());
 
     let mut remains = stage.database.remains().await;

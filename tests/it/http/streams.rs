@@ -144,9 +144,9 @@ async fn a_user_stream_tells_of_all_batches_and_never_closes() {
         7
     );
     server.hub.shut_down();
-    let comments = sse.comments;
+    sse.retry = None;
     assert!(sse.next().await.is_none());
-    assert_eq!(sse.comments, comments + 1, "it is told to connect again");
+    assert_eq!(sse.retry.as_deref(), Some("1000"), "it is told to connect again");
     assert!(
         sse.rest().await.is_empty() && again.rest().await.is_empty(),
         "a shutdown ends every stream"

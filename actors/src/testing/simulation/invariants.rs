@@ -96,7 +96,10 @@ pub fn a_withdrawal_leaves(stage: &Arc<Stage>, gate: &Gate, post: &PostRef) {
     if row.owner.as_ref() != Some(&gate.name) || row.expires < gate.time(&stage.clock) + LEASE_MARGIN {
         stage.violate(
             "no withdrawal leaves without five seconds of its lease",
-            format!("{} by {}, lease of {:?} until {}", post.id, gate.name, row.owner, row.expires),
+            format!(
+                "{} by {}, lease of {:?} until {}",
+                post.id, gate.name, row.owner, row.expires
+            ),
         );
     }
 }

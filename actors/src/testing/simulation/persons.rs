@@ -99,14 +99,16 @@ pub fn edit(stage: &Arc<Stage>) {
         let mut dice = stage.dice();
         (dice.chance(500), dice.mostly_short(50 * 60))
     };
+    let now = stage.now();
     let mut ledger = stage.ledger();
     let id = ledger.new_id();
     let post = &mut ledger.posts[place];
     let was = post.id().clone();
     post.ids.push(id);
     // A post whose id is not known yet is looked for by its slot: if that is another one now, nobody can know it.
-    if moves && is_known && post.slot > stage.now() {
-        post.slot = post.slot + later;
+    // One that failed would live again, beside the next try.
+    if moves && is_known && !post.is_dead(now) {
+        post.slot = post.slot.max(now) + later;
     }
     let (is, slot) = (post.id().clone(), post.slot);
     drop(ledger);
