@@ -3,6 +3,7 @@
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seeds 100000
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seed 4711
 //!     cargo run -p storyclip-actors --release --features testing --example simulate -- --days 10
+//!     cargo run -p storyclip-actors --release --features testing --example simulate -- --seed 3 --of silent
 //!
 //! Exits with 1 if anything happened that must not, naming the seeds; with `--must-break`, if the wrong thing or nothing did.
 
@@ -19,12 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use storyclip_actors::testing::simulation::{self, Outcome, counts::Counts, scenario::Trouble};
+use storyclip_actors::testing::simulation::{Kind, Outcome, counts::Counts, scenario::Trouble};
 
-const USAGE: &str = "usage: simulate --seed N | --seeds COUNT | --seeds FROM..TO | --days COUNT [--threads N]
-                [--must-break RULE]
+const USAGE: &str = "usage: simulate --seed N [--of KIND] | --seeds COUNT | --seeds FROM..TO | --days COUNT
+                [--threads N] [--must-break RULE]
 
   --seed N           plays this seed and prints its history
+  --of KIND          of what it is the seed, if not of everything that may go wrong: lagging-list, or an outage
+                     (unreachable, unavailable, silent, token-refused, brand-refused, throttled)
   --seeds FROM..TO   plays these seeds; a COUNT alone begins at 0
   --days COUNT       plays so many days of each kind of outage
   --threads N        on so many threads; as many as there are cores if absent
@@ -43,7 +46,8 @@ enum Plays {
 
 struct Options {
     seeds: Range<u64>,
-    plays: Plays,
+    plays: Option<Plays>,
+    of: Option<Kind>,
     threads: usize,
     must_break: Option<String>,
 }
@@ -57,16 +61,17 @@ fn main() -> ExitCode {
         }
     };
     match options.plays {
-        Plays::OneSeed => replay(options.seeds.start),
-        Plays::Seeds => seeds(&options),
-        Plays::Days => days(&options),
+        Some(Plays::OneSeed) => replay(&options.of.unwrap_or(Kind::Anything), options.seeds.start),
+        Some(Plays::Days) => days(&options),
+        Some(Plays::Seeds) | None => seeds(&options),
     }
 }
 
 fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         seeds: 0..0,
-        plays: Plays::Seeds,
+        plays: None,
+        of: None,
         threads: thread::available_parallelism().map_or(1, usize::from),
         must_break: None,
     };
@@ -76,31 +81,52 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Options, Strin
             text.parse::<u64>()
                 .map_err(|_| format!("{name} {value}: {text:?} is no number"))
         };
-        match name.as_str() {
+        let (seeds, plays) = match name.as_str() {
             "--seed" => {
                 let seed = number(&value)?;
-                (options.seeds, options.plays) = (seed..seed + 1, Plays::OneSeed);
+                (seed..seed + 1, Plays::OneSeed)
             }
-            "--seeds" => {
-                options.seeds = match value.split_once("..") {
-                    Some((from, to)) => number(from)?..number(to)?,
-                    None => 0..number(&value)?,
-                }
+            "--seeds" => match value.split_once("..") {
+                Some((from, to)) => (number(from)?..number(to)?, Plays::Seeds),
+                None => (0..number(&value)?, Plays::Seeds),
+            },
+            "--days" => (0..number(&value)?, Plays::Days),
+            _ => {
+                set(&mut options, &name, value)?;
+                continue;
             }
-            "--days" => (options.seeds, options.plays) = (0..number(&value)?, Plays::Days),
-            "--must-break" => options.must_break = Some(value),
-            "--threads" => options.threads = number(&value)?.clamp(1, 1_024) as usize,
-            _ => return Err(format!("{name} is unknown")),
+        };
+        if options.plays.replace(plays).is_some() {
+            return Err("give one of --seed, --seeds and --days".into());
         }
+        options.seeds = seeds;
     }
     if options.seeds.is_empty() {
         return Err("no seeds".into());
     }
+    if options.of.is_some() && options.plays != Some(Plays::OneSeed) {
+        return Err("--of says what the seed of --seed is of".into());
+    }
     Ok(options)
 }
 
-fn replay(seed: u64) -> ExitCode {
-    let outcome = simulation::replay(seed);
+fn set(options: &mut Options, name: &str, value: String) -> Result<(), String> {
+    match name {
+        "--of" => options.of = Some(Kind::called(&value).ok_or(format!("--of {value} is unknown"))?),
+        "--must-break" => options.must_break = Some(value),
+        "--threads" => {
+            let threads: usize = value
+                .parse()
+                .map_err(|_| format!("--threads {value}: {value:?} is no number"))?;
+            options.threads = threads.clamp(1, 1_024);
+        }
+        _ => return Err(format!("{name} is unknown")),
+    }
+    Ok(())
+}
+
+fn replay(kind: &Kind, seed: u64) -> ExitCode {
+    let outcome = kind.play(seed, true);
     let mut out = std::io::stdout().lock();
     for line in &outcome.history {
         if writeln!(out, "{line}").is_err() {
@@ -122,7 +148,7 @@ struct Tally {
 
 fn seeds(options: &Options) -> ExitCode {
     let begun = Instant::now();
-    let (tally, played) = play(options, simulation::simulate);
+    let (tally, played) = play(options, &Kind::Anything);
     let code = report(&tally, played, begun.elapsed());
     match &options.must_break {
         Some(rule) => broke(rule, &tally),
@@ -133,16 +159,17 @@ fn seeds(options: &Options) -> ExitCode {
 fn days(options: &Options) -> ExitCode {
     let mut failures = 0;
     for trouble in Trouble::outages() {
-        let (tally, played) = play(options, |seed| simulation::day_of_outage(seed, trouble.clone()));
+        let kind = Kind::Outage(trouble.clone());
+        let (tally, played) = play(options, &kind);
         println!("{played} days in which {trouble}: {}", tally.counts);
-        name_failing(&tally);
+        name_failing(&kind, &tally);
         failures += tally.failures;
     }
     ExitCode::from(u8::from(failures > 0))
 }
 
 /// Plays all seeds on as many threads as are wanted; how many were played.
-fn play(options: &Options, one: impl Fn(u64) -> Outcome + Sync) -> (Tally, u64) {
+fn play(options: &Options, kind: &Kind) -> (Tally, u64) {
     let begun = Instant::now();
     let next = AtomicU64::new(options.seeds.start);
     let done = AtomicU64::new(0);
@@ -157,7 +184,7 @@ fn play(options: &Options, one: impl Fn(u64) -> Outcome + Sync) -> (Tally, u64) 
                     if seed >= options.seeds.end {
                         break;
                     }
-                    let outcome = one(seed);
+                    let outcome = kind.play(seed, false);
                     if options.must_break.is_some() && !outcome.violations.is_empty() {
                         stop.store(true, Ordering::Relaxed);
                     }
@@ -228,14 +255,14 @@ fn report(tally: &Tally, played: u64, took: Duration) -> ExitCode {
     println!("crashes by the clip's status: {}", listed(&counts.crashes));
     println!("commands: {}", listed(&counts.commands));
     println!("{counts}, commits {}", counts.commits);
-    name_failing(tally);
+    name_failing(&Kind::Anything, tally);
     ExitCode::from(u8::from(failures > 0))
 }
 
-fn name_failing(tally: &Tally) {
+fn name_failing(kind: &Kind, tally: &Tally) {
     for (seed, violations) in &tally.failing {
         for violation in violations.iter().take(3) {
-            println!("FAILING seed {seed}: {violation}");
+            println!("FAILING {}: {violation}", kind.replayed_by(*seed));
         }
     }
 }

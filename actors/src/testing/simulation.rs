@@ -42,27 +42,57 @@ pub struct Outcome {
     pub counts: Counts,
 }
 
-/// Plays this seed to its end.
+/// What a seed is the seed of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything may go wrong.
+    Anything,
+    /// The network's list lags behind longer than absence takes.
+    LaggingList,
+    /// Nothing goes wrong but this, for a day.
+    Outage(Trouble),
+}
+
+impl Kind {
+    /// Plays this seed to its end, and tells what happened if that is wanted.
+    pub fn play(&self, seed: u64, keeps_lines: bool) -> Outcome {
+        match self {
+            Self::Anything => run::play(Scenario::of(seed), keeps_lines),
+            Self::LaggingList => run::play(Scenario::lagging_list(seed), keeps_lines),
+            Self::Outage(trouble) => day_of_outage(seed, trouble.clone(), keeps_lines),
+        }
+    }
+
+    /// What replays this seed, behind the name of the example `simulate`.
+    pub fn replayed_by(&self, seed: u64) -> String {
+        match self {
+            Self::Anything => format!("--seed {seed}"),
+            Self::LaggingList => format!("--seed {seed} --of lagging-list"),
+            Self::Outage(trouble) => format!("--seed {seed} --of {}", trouble.word()),
+        }
+    }
+
+    /// The kind that is called so there.
+    pub fn called(word: &str) -> Option<Self> {
+        if word == "lagging-list" {
+            return Some(Self::LaggingList);
+        }
+        let outage = Trouble::outages().into_iter().find(|trouble| trouble.word() == word);
+        outage.map(Self::Outage)
+    }
+}
+
+/// Plays this seed of histories in which anything may go wrong.
 pub fn simulate(seed: u64) -> Outcome {
-    play(Scenario::of(seed), false)
-}
-
-/// The same, and tells what happened.
-pub fn replay(seed: u64) -> Outcome {
-    play(Scenario::of(seed), true)
-}
-
-/// Plays a scenario to its end.
-pub fn play(scenario: Scenario, keeps_lines: bool) -> Outcome {
-    run::play(scenario, keeps_lines)
+    Kind::Anything.play(seed, false)
 }
 
 /// Plays a day in which the network cannot be used and nothing else goes wrong: in the end every clip is live, and nobody
 /// was asked about any.
-pub fn day_of_outage(seed: u64, trouble: Trouble) -> Outcome {
+fn day_of_outage(seed: u64, trouble: Trouble, keeps_lines: bool) -> Outcome {
     let scenario = Scenario::day_of_outage(seed, trouble);
     let clips: usize = scenario.batches.iter().map(|batch| batch.urls.len()).sum();
-    let mut outcome = play(scenario, false);
+    let mut outcome = run::play(scenario, keeps_lines);
     let Counts { live, held, .. } = outcome.counts;
     if live != clips as u64 || held > 0 {
         let what = format!("VIOLATED  an outage loses nothing: {live} of {clips} clips are live, {held} were held");

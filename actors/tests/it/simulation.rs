@@ -4,33 +4,32 @@
 
 use std::{ops::Range, thread};
 
-use storyclip_actors::testing::simulation::{
-    self, Outcome,
-    counts::Counts,
-    scenario::{Scenario, Trouble},
-};
+use storyclip_actors::testing::simulation::{Kind, Outcome, counts::Counts, scenario::Trouble};
 
 use super::tell;
 
 /// What they did together; none of them what must not happen.
-fn all_right(outcomes: impl IntoIterator<Item = Outcome>) -> Counts {
+fn all_right(kind: &Kind, seeds: Range<u64>) -> Counts {
     let mut counts = Counts::default();
-    for Outcome {
-        seed,
-        violations,
-        counts: its,
-        ..
-    } in outcomes
-    {
-        let see = "cargo run -p storyclip-actors --release --features testing --example simulate -- --seed";
-        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nsee: {see} {seed}");
+    for seed in seeds {
+        let Outcome {
+            violations,
+            counts: its,
+            ..
+        } = kind.play(seed, false);
+        let see = "cargo run -p storyclip-actors --release --features testing --example simulate --";
+        assert!(
+            violations.is_empty(),
+            "{violations:#?}\nsee: {see} {}",
+            kind.replayed_by(seed)
+        );
         counts.add(&its);
     }
     counts
 }
 
 fn play(seeds: Range<u64>) {
-    let counts = all_right(seeds.clone().map(simulation::simulate));
+    let counts = all_right(&Kind::Anything, seeds.clone());
     tell(&format!("simulation, seeds {seeds:?}: {counts}"));
 }
 
@@ -47,10 +46,11 @@ fn fifty_more_histories_keep_the_promise() {
 #[test]
 fn a_seed_plays_the_same_history_wherever_and_however_often_it_is_played() {
     let seeds = 2_000..2_012;
-    let played = seeds.clone().map(|seed| simulation::replay(seed).history);
-    let elsewhere = thread::spawn(|| {
-        all_right((77..80).map(simulation::simulate));
-        seeds.map(|seed| simulation::replay(seed).history).collect::<Vec<_>>()
+    let history = |seed| Kind::Anything.play(seed, true).history;
+    let played = seeds.clone().map(history);
+    let elsewhere = thread::spawn(move || {
+        all_right(&Kind::Anything, 77..80);
+        seeds.map(history).collect::<Vec<_>>()
     });
     let (here, there) = (played.collect::<Vec<_>>(), elsewhere.join().unwrap());
     for (one, other) in here.iter().zip(&there) {
@@ -93,8 +93,7 @@ fn a_day_in_which_the_network_wants_pauses_loses_nothing_and_hammers_nothing() {
 
 /// Two of them; `examples/simulate.rs` plays more.
 fn days_of(trouble: &Trouble) {
-    let days = (1..=2).map(|seed| simulation::day_of_outage(seed, trouble.clone()));
-    let counts = all_right(days);
+    let counts = all_right(&Kind::Outage(trouble.clone()), 1..3);
     tell(&format!("2 days in which {trouble}: {counts}"));
     assert!(counts.calls > 0 && (counts.duplicates, counts.lost, counts.held) == (0, 0, 0));
 }
@@ -102,11 +101,7 @@ fn days_of(trouble: &Trouble) {
 #[test]
 fn a_list_that_lags_behind_longer_than_absence_takes_leaves_it_to_a_person() {
     let seeds = 0..40;
-    let counts = all_right(
-        seeds
-            .clone()
-            .map(|seed| simulation::play(Scenario::lagging_list(seed), false)),
-    );
+    let counts = all_right(&Kind::LaggingList, seeds.clone());
     tell(&format!("lists that lag behind, seeds {seeds:?}: {counts}"));
     assert!(counts.held > 20, "people were asked {} times", counts.held);
     assert_eq!(counts.duplicates, 0);

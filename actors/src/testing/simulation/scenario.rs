@@ -107,6 +107,19 @@ impl Trouble {
             Self::Throttled,
         ]
     }
+
+    /// How it is called on a command line.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Unavailable => "unavailable",
+            Self::Silent => "silent",
+            Self::TokenRefused => "token-refused",
+            Self::BrandRefused(_) => "brand-refused",
+            Self::Throttled => "throttled",
+            Self::StoreDown => "store-down",
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
