@@ -51,6 +51,8 @@ pub struct Record {
     /// Under which epoch each intent became durable.
     pub intents: BTreeMap<Attempt, i64>,
     pub calls_in_spells: Vec<CallInSpell>,
+    /// How often each clip that had failed was opened again.
+    pub reopened: BTreeMap<(BatchId, u32), u32>,
     /// Clips whose withdrawal was sent and whose answer was lost.
     pub withdrawals_in_doubt: BTreeSet<(BatchId, u32)>,
     /// When something was last done about each batch.

@@ -31,10 +31,8 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
     let late = before.timed_out();
     let is_final = match before.status {
         ClipStatus::Published | ClipStatus::Cancelled => after.status != before.status,
-        ClipStatus::Failed => {
-            let reopened = stage.wishes(&row.batch.id, "retry-failed") > 0;
-            after.status != before.status && !(late && after.status == ClipStatus::Published) && !reopened
-        }
+        ClipStatus::Failed if late && after.status == ClipStatus::Published => false,
+        ClipStatus::Failed => after.status != before.status && !was_reopened(stage, after, row),
         ClipStatus::Pending
         | ClipStatus::Queued
         | ClipStatus::Uploading
@@ -76,6 +74,24 @@ pub(super) fn a_clip_changed(stage: &Arc<Stage>, before: &Clip, after: &Clip, ro
     if let Some((rule, why)) = broken {
         stage.violate(rule, format!("{who}: {why}"));
     }
+}
+
+/// Whether a clip that had failed was opened again because a person asked for it: once for each time that they did.
+fn was_reopened(stage: &Stage, clip: &Clip, row: &RowView) -> bool {
+    let asked = stage.wishes(&row.batch.id, "retry-failed");
+    let key = (row.batch.id.clone(), clip.index);
+    let cancelled = stage.wishes(&row.batch.id, "cancel") > 0;
+    let mut record = stage.record();
+    let times = record.reopened.entry(key).or_default();
+    *times += 1;
+    let open = match clip.status {
+        ClipStatus::Pending | ClipStatus::Queued | ClipStatus::Retrying | ClipStatus::Uploading => true,
+        ClipStatus::WaitingConfirmation | ClipStatus::Uncertain => true,
+        // Both wishes may be carried out at once.
+        ClipStatus::Cancelled => cancelled,
+        ClipStatus::Held | ClipStatus::Published | ClipStatus::Failed => false,
+    };
+    open && *times <= asked
 }
 
 /// DESIGN 4, rule 8.

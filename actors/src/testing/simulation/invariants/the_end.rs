@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::hammering;
 use crate::{
     events::{Event, EventKind},
-    model::{BatchStatus, Clip, ClipStatus, OnFailure, PostRef, Totals, code},
+    model::{BatchStatus, Clip, ClipStatus, OnFailure, PostRef, Ruling, Totals, code},
     ports::{AttemptVerdict, FailureKind, Reading},
     schedule::LATE_LOOKS,
     testing::{
@@ -43,6 +43,11 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
                     "every attempt's row says how it ended",
                     format!("{batch}#{}: {why}", clip.index),
                 );
+            }
+            let looks = clip.late_looks as usize;
+            if clip.status == ClipStatus::Failed && clip.timed_out() && looks < LATE_LOOKS.len() && !kept_failing(&row) {
+                let what = format!("{batch}#{}: {looks}", clip.index);
+                stage.violate("a timed-out post has all its late looks", what);
             }
             if let Some((rule, why)) = broken {
                 stage.record().counts.lost += 1;
@@ -95,7 +100,10 @@ fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
         return Some(format!("clip {} is {}", clip.index, clip.status));
     }
     let right = match batch.status {
-        BatchStatus::Completed => row.clips.iter().all(|clip| clip.status.is_terminal()),
+        BatchStatus::Completed => {
+            let passed = |clip: &Clip| batch.on_failure == OnFailure::Skip || was_passed_over(clip);
+            row.clips.iter().all(|clip| clip.status.is_terminal() && passed(clip))
+        }
         BatchStatus::Cancelled => {
             let wished = stage.wishes(&batch.id, "cancel") > 0;
             wished && batch.completed_at.is_some() && row.clips.iter().all(settled)
@@ -114,6 +122,12 @@ fn ended_against_the_rules(stage: &Stage, row: &RowView) -> Option<String> {
         let clips: Vec<_> = row.clips.iter().map(|clip| clip.status.as_str()).collect();
         format!("{reason:?}, {clips:?}")
     })
+}
+
+/// Whether no policy stops a batch for this clip: it did not fail, or a person let its batch go on or gave it up.
+fn was_passed_over(clip: &Clip) -> bool {
+    let dropped = clip.error.as_ref().is_some_and(|error| &*error.code == code::DROPPED);
+    clip.status != ClipStatus::Failed || clip.ruling == Some(Ruling::PassOver) || dropped
 }
 
 /// At most one live post per clip, and the row says so.
