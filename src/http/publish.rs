@@ -53,6 +53,8 @@ pub async fn stories(
 ) -> Result<Response, Problem> {
     caller.need(Scope::Publish)?;
     let bytes = body::read(&headers, body).await?;
+    // Whoever meant a dry run and is misunderstood has published.
+    query.only(&["dryRun"])?;
     let dry_run = query.flag("dryRun")?;
     let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
     if dry_run {
