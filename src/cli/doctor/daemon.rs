@@ -64,7 +64,11 @@ async fn key(client: &Client) -> Finding {
             Finding::warning("key", format!("the daemon knows the key, but {problem}"))
                 .todo("use a key with the scope read for the client commands")
         }
-        Err(error) => Finding::failed("key", error.to_string()).todo("give a key that is among the daemon's api_keys"),
+        Err(CliError::Refused(problem)) if problem.status == 401 => Finding::failed("key", problem.sentence()).todo(
+            "set STORYCLIP_API_KEY to a key of this daemon: one of its STORYCLIP_API_KEYS, or one that `storyclip keys` made \
+             and nobody revoked",
+        ),
+        Err(error) => Finding::failed("key", error.to_string()).todo("the daemon's log says more"),
     }
 }
 

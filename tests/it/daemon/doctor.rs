@@ -31,6 +31,7 @@ async fn examine(stage: &Stage, more: &[(&str, &str)]) -> (Option<i32>, Vec<Valu
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains(KEY), "{text}");
+    assert!(!text.contains("\\n") && !text.contains('\u{fffd}'), "each finding is one line: {text}");
     let mut report: Value =
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["ok"], output.status.code() == Some(0), "{report:#}");
@@ -69,7 +70,7 @@ async fn before_a_daemon_beside_it_and_after_it() {
     says(&beside, "key", "ok", "accepted");
     let (code, wrong) = examine(&stage, &[("STORYCLIP_URL", url), ("STORYCLIP_API_KEY", "sk_wrong")]).await;
     assert_eq!(code, Some(1));
-    says(&wrong, "key", "failed", "INVALID_API_KEY");
+    says(&wrong, "key", "failed", "this API key is not valid (INVALID_API_KEY, HTTP 401)");
     let (code, elsewhere) = examine(&stage, &[]).await;
     assert_eq!(code, Some(1));
     says(&elsewhere, "daemon", "failed", "has the database, but nothing answers");
