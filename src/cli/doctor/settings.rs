@@ -33,7 +33,10 @@ fn keys(config: &Config) -> Finding {
     }
     if keys.none_of_environment() {
         let text = "none is among the settings: those that `storyclip keys` makes are in the database";
-        return Finding::ok("keys", text).todo("a first start makes one for an admin and prints it, once");
+        return Finding::ok("keys", text).todo(
+            "a first start makes one for an admin and prints it, once; if it is lost, set STORYCLIP_API_KEYS=default:sk_…:admin \
+             to get in (a key of another tenant makes STORYCLIP_TENANT_ACCOUNTS necessary)",
+        );
     }
     if keys.many_tenants() && config.tenant_accounts.trim().is_empty() {
         return Finding::failed(
