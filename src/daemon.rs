@@ -101,6 +101,7 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
     };
     let store = Store::open(&options, hub.clone()).await?;
     key_watch::begin(&store, &keys, clock.now(), show_key).await?;
+    key_watch::warn_of_tenants_without_brands(&keys, &accounts);
     let abandoned = store.release_dead_leases().await?;
     if abandoned > 0 {
         tracing::info!(batches = abandoned, "taking over what an earlier run left");

@@ -6,12 +6,12 @@
 use std::{io, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use storyclip_actors::model::Timestamp;
+use storyclip_actors::model::{Tenant, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::StartError;
 use crate::{
-    http::{Keys, Scope, keys},
+    http::{Keys, Scope, TenantAccounts, keys},
     store::{KeyView, Store},
 };
 
@@ -28,9 +28,6 @@ impl<F: FnOnce(&SecretString) -> io::Result<()>> ShowKey for F {}
 
 /// Whose the first key is.
 const FIRST_TENANT: &str = "default";
-
-/// Names the first key's row; fixed, so that of several daemons that make one at once only one does.
-const FIRST_NAME: &str = "key_first";
 
 /// Keeps going until it is aborted.
 pub(super) async fn keep(store: Store, keys: Arc<Keys>) {
@@ -71,7 +68,7 @@ pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp, show: impl
     let secret = keys::new_secret();
     show(&secret).map_err(StartError::FirstKey)?;
     let row = KeyView {
-        id: FIRST_NAME.into(),
+        id: keys::FIRST.into(),
         hash: keys::hex(&keys::hash_of(&secret)),
         tenant: FIRST_TENANT.into(),
         scopes: keys::joined(&[Scope::Admin, Scope::Metrics].into()),
@@ -89,4 +86,19 @@ pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp, show: impl
     changing.add(&row);
     tracing::info!(key = row.id, tenant = %row.tenant, "key made, because there was none");
     Ok(())
+}
+
+/// Says so where keys of several tenants meet a setting that gives some of them no brand.
+pub(super) fn warn_of_tenants_without_brands(keys: &Keys, accounts: &TenantAccounts) {
+    let tenants = keys.without_brands(accounts);
+    if tenants.is_empty() {
+        return;
+    }
+    let tenants: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
+    tracing::warn!(
+        tenants = tenants.join(", "),
+        "there are keys of several tenants, and these have no brand, so that they can publish nothing: \
+         set STORYCLIP_TENANT_ACCOUNTS=tenant:blogId+blogId,… (the key of a first start, key_first, is of the tenant \
+         default: where it is not needed, revoke it)"
+    );
 }
