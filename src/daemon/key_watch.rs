@@ -80,7 +80,9 @@ pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp, show: impl
     };
     if !store.create_first_key(&row).await? {
         changing.reload(store).await?;
-        tracing::warn!("another daemon made the first key at the same moment: the one that was shown here opens nothing");
+        tracing::warn!(
+            "another daemon made the first key at the same moment: the one that was shown here opens nothing"
+        );
         return Ok(());
     }
     changing.add(&row);

@@ -72,7 +72,10 @@ mod tests {
         assert!(allow("a", "1", true) && allow("a", "4", true) && allow("a", "2", false));
         assert!(!allow("a", "3", true) && !allow("a", "3", false));
         assert!(allow("c", "9", false) && !allow("c", "9", true));
-        assert!(!allow("c", "3", false), "it is another's, who may have no key at present");
+        assert!(
+            !allow("c", "3", false),
+            "it is another's, who may have no key at present"
+        );
         assert!(accounts.lists(&"b".into()) && !accounts.lists(&"c".into()));
     }
 

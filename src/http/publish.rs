@@ -76,7 +76,9 @@ fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<()
         let problem = Problem::new(StatusCode::NOT_FOUND, "ACCOUNT_NOT_FOUND", "account not found");
         let problem = match app.accounts.lists(&caller.tenant) || !many {
             true => problem,
-            false => problem.detail("No account is this tenant's: the setting STORYCLIP_TENANT_ACCOUNTS names none for it."),
+            false => {
+                problem.detail("No account is this tenant's: the setting STORYCLIP_TENANT_ACCOUNTS names none for it.")
+            }
         };
         return Err(problem.errors(vec![FieldError {
             field: "settings.accountId".into(),

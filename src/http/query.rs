@@ -189,7 +189,10 @@ mod tests {
             assert!(instant(wrong).is_err(), "{wrong}");
         }
         assert!(query.flag("dryRun").is_err() && !query.flag("g").unwrap());
-        assert!(query.flag("f").is_err(), "what is there without a value is no \"false\"");
+        assert!(
+            query.flag("f").is_err(),
+            "what is there without a value is no \"false\""
+        );
         assert!(query.has("f") && !query.has("g"));
     }
 
@@ -198,7 +201,10 @@ mod tests {
         let only = |text: &str| Query::parse(text).only(&["dryRun"]);
         assert!(only("").is_ok() && only("dryRun").is_ok() && only("dryRun=true&dryRun=x").is_ok());
         for wrong in ["dryrun=true", "dry_run=true", "dryRun=true&a=", "%64ryrun", "%ff=1"] {
-            assert!(format!("{:?}", only(wrong).unwrap_err()).contains("INVALID_QUERY"), "{wrong}");
+            assert!(
+                format!("{:?}", only(wrong).unwrap_err()).contains("INVALID_QUERY"),
+                "{wrong}"
+            );
         }
     }
 }

@@ -90,7 +90,10 @@ async fn brands(client: &Client) -> Result<Finding, CliError> {
     };
     let Brands { count } = client.json(&answer)?;
     if count > 0 {
-        return Ok(Finding::ok("brands", format!("this key's tenant may publish to {count}")));
+        return Ok(Finding::ok(
+            "brands",
+            format!("this key's tenant may publish to {count}"),
+        ));
     }
     let none = Finding::failed("brands", "none is this key's tenant's, so that it can publish nothing");
     Ok(none.todo(

@@ -32,7 +32,8 @@ fn keys(config: &Config) -> Finding {
     let accounts = match TenantAccounts::parse(&config.tenant_accounts) {
         Ok(accounts) => accounts,
         Err(why) => {
-            return Finding::failed("keys", format!("tenant_accounts: {why}")).todo("correct STORYCLIP_TENANT_ACCOUNTS");
+            return Finding::failed("keys", format!("tenant_accounts: {why}"))
+                .todo("correct STORYCLIP_TENANT_ACCOUNTS");
         }
     };
     if keys.none_of_environment() {
@@ -52,7 +53,10 @@ fn keys(config: &Config) -> Finding {
     let without = keys.without_brands(&accounts);
     if !without.is_empty() {
         let tenants: Vec<&str> = without.iter().map(Tenant::as_str).collect();
-        let text = format!("no brand belongs to {}, so that keys of it can publish nothing", tenants.join(", "));
+        let text = format!(
+            "no brand belongs to {}, so that keys of it can publish nothing",
+            tenants.join(", ")
+        );
         return Finding::warning("keys", text).todo("add them to STORYCLIP_TENANT_ACCOUNTS, or take the keys out");
     }
     Finding::ok("keys", "understood")

@@ -120,7 +120,7 @@ impl Operation {
         self.parameter(name, about, schema, true).fails(400, &["INVALID_QUERY"])
     }
 
-    /// A parameter of the query that may be absent and must not be empty: there is a meaning that nobody may have by mistake.
+    /// The same where an empty one is refused, because nobody may take it for absent.
     pub fn query_not_empty(mut self, name: &str, about: &str, schema: Value) -> Self {
         self.parameters.push(json!({
             "name": name, "in": "query", "required": false, "description": about, "schema": schema,

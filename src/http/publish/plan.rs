@@ -181,7 +181,11 @@ mod tests {
         assert_eq!(at, ["26 18:00", "27 18:00", "28 19:00", "29 19:00"]);
         let told = clocks_change(&slots, Some("Europe/Madrid")).unwrap();
         assert_eq!(told.field, "schedule.intervalSeconds");
-        assert!(told.message.contains("from 2027-03-28T17:00:00.000Z on"), "{}", told.message);
+        assert!(
+            told.message.contains("from 2027-03-28T17:00:00.000Z on"),
+            "{}",
+            told.message
+        );
         let autumn: Timestamp = "2027-10-30T16:00:00Z".parse().unwrap();
         let slots_of_autumn: Vec<Timestamp> = wanted(autumn, day, 2).collect();
         assert!(clocks_change(&slots_of_autumn, Some("Europe/Madrid")).is_some());

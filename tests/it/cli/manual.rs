@@ -7,7 +7,10 @@ fn commands() -> Vec<String> {
     let mut all = below("");
     let groups: Vec<String> = all.iter().flat_map(|command| below(command)).collect();
     all.extend(groups);
-    assert!(all.iter().any(|command| command == "keys create") && all.len() > 20, "{all:?}");
+    assert!(
+        all.iter().any(|command| command == "keys create") && all.len() > 20,
+        "{all:?}"
+    );
     all
 }
 

@@ -32,7 +32,10 @@ async fn examine(stage: &Stage, more: &[(&str, &str)]) -> (Option<i32>, Vec<Valu
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains(KEY), "{text}");
-    assert!(!text.contains("\\n") && !text.contains('\u{fffd}'), "each finding is one line: {text}");
+    assert!(
+        !text.contains("\\n") && !text.contains('\u{fffd}'),
+        "each finding is one line: {text}"
+    );
     let mut report: Value =
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["ok"], output.status.code() == Some(0), "{report:#}");
@@ -72,7 +75,12 @@ async fn before_a_daemon_beside_it_and_after_it() {
     says(&beside, "brands", "ok", "may publish to 3");
     let (code, wrong) = examine(&stage, &[("STORYCLIP_URL", url), ("STORYCLIP_API_KEY", "sk_wrong")]).await;
     assert_eq!(code, Some(1));
-    says(&wrong, "key", "failed", "this API key is not valid (INVALID_API_KEY, HTTP 401)");
+    says(
+        &wrong,
+        "key",
+        "failed",
+        "this API key is not valid (INVALID_API_KEY, HTTP 401)",
+    );
     assert!(!wrong.iter().any(|one| one["check"] == "brands"), "{wrong:#?}");
     let (code, elsewhere) = examine(&stage, &[]).await;
     assert_eq!(code, Some(1));
@@ -160,7 +168,11 @@ async fn a_key_of_another_tenant_than_the_first_start_s_is_told_that_brands_must
     says(&found, "brands", "ok", "may publish to 1");
     daemon.api.publish(&body).await;
     let root = daemon.api.with_key("sk_root_1");
-    let revoked = root.request(Method::DELETE, "/api/keys/key_first").send().await.unwrap();
+    let revoked = root
+        .request(Method::DELETE, "/api/keys/key_first")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(revoked.status(), StatusCode::OK);
     daemon.stop().await;
     let stage = stage

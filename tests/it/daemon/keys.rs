@@ -116,7 +116,10 @@ async fn a_first_key_that_cannot_be_shown_is_not_made() {
     let mut process = stage.spawn_to(File::options().write(true).open("/dev/full").unwrap().into());
     assert_eq!(process.ended().await.code(), Some(1));
     let log = process.log();
-    assert!(log.contains("the first one cannot be shown") && !log.replace("sk_…", "").contains("sk_"), "{log}");
+    assert!(
+        log.contains("the first one cannot be shown") && !log.replace("sk_…", "").contains("sk_"),
+        "{log}"
+    );
     let printed = std::env::temp_dir().join(format!("storyclip-first-{:016x}", rand::random::<u64>()));
     let mut process = stage.spawn_to(File::create(&printed).unwrap().into());
     let url = process.listening().await;

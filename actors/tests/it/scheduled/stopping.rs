@@ -106,10 +106,7 @@ async fn a_resume_after_a_slot_has_come_is_told_once_as_what_it_is() {
         assert_eq!(live(&world).len(), live_then);
         let (row, _) = world.store.read(&batch);
         assert_eq!((row.status, row.started_at), (BatchStatus::Paused, None));
-        assert_eq!(
-            world.command(&batch, Wish::Resume).await,
-            Some(BatchStatus::Processing)
-        );
+        assert_eq!(world.command(&batch, Wish::Resume).await, Some(BatchStatus::Processing));
         world.wait_status(&batch, LONG, BatchStatus::Completed).await;
         let told = world.store.events(&batch);
         let resumed: Vec<&str> = told
