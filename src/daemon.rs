@@ -18,7 +18,7 @@ mod start_error;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ractor::{Actor, ActorRef};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use storyclip_actors::{
     context::{Context, LeaseClock, Rules},
     directory::Directory,
@@ -51,6 +51,7 @@ use facts::StoreFacts;
 use http_threads::HttpThreads;
 use lifetime::Lifetime;
 
+pub use key_watch::ShowKey;
 pub use start_error::StartError;
 
 /// Connections that serve reads.
@@ -73,7 +74,6 @@ pub struct Daemon {
     supervising: JoinHandle<()>,
     holding: JoinHandle<()>,
     keys: Arc<Keys>,
-    first_key: Option<SecretString>,
     watching: JoinHandle<()>,
     notifications: Notifications,
     close: watch::Sender<bool>,
@@ -83,11 +83,12 @@ pub struct Daemon {
     exporting: Option<crate::traces::Exporting>,
 }
 
-/// Starts everything: when it returns, due batches are being claimed and the listener is served.
+/// Starts everything: when it returns, due batches are being claimed and the listener is served. Where there never was a key,
+/// one is made and shown.
 ///
 /// # Errors
 /// See [`StartError`].
-pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, StartError> {
+pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey) -> Result<Daemon, StartError> {
     let address = listener.local_addr()?;
     let keys = Arc::new(Keys::parse(config.api_keys.expose_secret()).map_err(StartError::Keys)?);
     let accounts = TenantAccounts::parse(&config.tenant_accounts).map_err(StartError::Accounts)?;
@@ -99,7 +100,8 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         readers: READERS,
     };
     let store = Store::open(&options, hub.clone()).await?;
-    let first_key = key_watch::begin(&store, &keys, clock.now()).await?;
+    key_watch::begin(&store, &keys, clock.now(), show_key).await?;
+    key_watch::warn_of_tenants_without_brands(&keys, &accounts);
     let abandoned = store.release_dead_leases().await?;
     if abandoned > 0 {
         tracing::info!(batches = abandoned, "taking over what an earlier run left");
@@ -210,7 +212,6 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Daemon, Star
         supervising,
         holding,
         keys,
-        first_key,
         watching,
         notifications,
         close,
@@ -225,11 +226,6 @@ impl Daemon {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The key that was made because there was none, to be shown once; given once.
-    pub fn take_first_key(&mut self) -> Option<SecretString> {
-        self.first_key.take()
     }
 
     /// Resolves if the root (because too many supervisors died one after the other) or the store's committer ends by

@@ -94,7 +94,7 @@ impl Stage {
         let key = format!("sk_demo_{:032x}", rand::random::<u128>());
         let config = settings(&folder, address, &sandbox.base_url(), &key)?;
         telemetry::init(&config.log, config.log_format)?;
-        let daemon = daemon::start(config, listener).await?;
+        let daemon = daemon::start(config, listener, |_| Ok(())).await?;
         let connection = Connection {
             url: format!("http://{}", daemon.address()),
             api_key: Some(SecretString::from(key.clone())),

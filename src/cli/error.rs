@@ -94,16 +94,23 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Problem {
+    /// What is wrong, without the fields and without advice.
+    pub(super) fn sentence(&self) -> String {
         let detail = [&self.detail, &self.error, &self.title]
             .into_iter()
             .find_map(Option::as_deref);
-        f.write_str(detail.unwrap_or("the answer is no StoryClip answer; is something else running there?"))?;
+        let detail = detail.unwrap_or("the answer is no StoryClip answer; is something else running there?");
         match &self.code {
-            Some(code) => write!(f, " ({code}, HTTP {})", self.status)?,
-            None => write!(f, " (HTTP {})", self.status)?,
+            Some(code) => format!("{detail} ({code}, HTTP {})", self.status),
+            None => format!("{detail} (HTTP {})", self.status),
         }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence())?;
         for FieldError { field, message } in &self.errors {
             write!(f, "\n  {field}: {message}")?;
         }

@@ -18,9 +18,9 @@ pub(super) struct Completions {
 /// The arguments of `man`.
 #[derive(Debug, Args)]
 pub(super) struct Man {
-    /// Of this command; without one, of StoryClip.
+    /// Of this command, as in `man publish` or `man keys create`; without one, of StoryClip.
     #[arg(conflicts_with = "folder")]
-    command: Option<String>,
+    command: Vec<String>,
     /// Write a page for each command into this folder instead.
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
@@ -41,20 +41,15 @@ impl Man {
         if let Some(folder) = self.folder {
             return write_all(commands, folder);
         }
-        let page = match &self.command {
-            None => commands,
-            Some(name) => match commands.find_subcommand(name) {
-                Some(command) => command.clone(),
-                None => {
-                    return Err(CliError::Input {
-                        name: name.clone(),
-                        reason: "there is no such command".into(),
-                    });
-                }
-            },
-        };
+        let mut page = &commands;
+        for name in &self.command {
+            page = page.find_subcommand(name).ok_or_else(|| CliError::Input {
+                name: self.command.join(" "),
+                reason: "there is no such command".into(),
+            })?;
+        }
         let mut text = Vec::new();
-        clap_mangen::Man::new(page)
+        clap_mangen::Man::new(page.clone())
             .render(&mut text)
             .map_err(CliError::Output)?;
         Output.bytes(&text)

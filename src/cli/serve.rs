@@ -3,13 +3,15 @@
 //! The first signal stops it in order, the second one ends the process at once; either way its batches go on at the next
 //! start.
 
+use std::io::{self, Write};
+
 use secrecy::{ExposeSecret, SecretString};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use crate::{config::Config, daemon, telemetry};
 
-use super::{CliError, Ending, Output, signals::Signals, systemd::Systemd};
+use super::{CliError, Ending, signals::Signals, systemd::Systemd};
 
 pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
     telemetry::init(&config.log, config.log_format)?;
@@ -24,15 +26,12 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
             reason,
         })?;
     let mut daemon = tokio::select! {
-        daemon = daemon::start(config, listener) => daemon?,
+        daemon = daemon::start(config, listener, show) => daemon?,
         signal = signals.next() => {
             info!(signal, "stopped before the start was complete");
             return Ok(Ending::Done);
         }
     };
-    if let Some(key) = daemon.take_first_key() {
-        show(&key);
-    }
     info!(address = %daemon.address(), "listening");
     let systemd = Systemd::from_environment();
     systemd.ready();
@@ -56,14 +55,14 @@ pub(super) async fn run(config: Config) -> Result<Ending, CliError> {
 }
 
 /// Shows the first key, on standard output because it must not get into a log.
-fn show(key: &SecretString) {
-    let shown = Output.line(&format!(
-        "There was no API key, so one was made. It is shown this once; the database keeps only its hash:\n\n  {}\n\n\
+fn show(key: &SecretString) -> io::Result<()> {
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "There is no API key, so one is made. It is shown this once; the database keeps only its hash:\n\n  {}\n\n\
          It may do everything for the tenant \"default\" and read the metrics. With it in STORYCLIP_API_KEY,\n\
          `storyclip keys create --scope publish --scope read` makes keys for those who publish.\n",
         key.expose_secret()
-    ));
-    if let Err(error) = shown {
-        warn!(%error, "the first API key was made and could not be shown: set STORYCLIP_API_KEYS to get in");
-    }
+    )?;
+    out.flush()
 }

@@ -122,15 +122,22 @@ impl Batch {
             let of_status = self.clips.iter().filter(|clip| clip.status == status);
             of_status.map(|clip| clip.index.to_string()).collect::<Vec<_>>()
         };
+        // What would send again is refused for a batch that is cancelled.
+        let sends = self.status != "cancelled";
         let mut hints = Vec::new();
         if let [first, ..] = &numbers("held")[..] {
             let held = numbers("held").join(", ");
+            let ways = if sends {
+                "adopt POST-ID | retry | drop"
+            } else {
+                "adopt POST-ID | drop"
+            };
             hints.push(format!(
-                "held: {held}. Look at the network, then: storyclip resolve {id} {first} adopt POST-ID | retry | drop"
+                "held: {held}. Look at the network, then: storyclip resolve {id} {first} {ways}"
             ));
         }
         let failed = numbers("failed");
-        if !failed.is_empty() {
+        if !failed.is_empty() && sends {
             hints.push(format!(
                 "failed: {}. Try again: storyclip retry {id}",
                 failed.join(", ")
@@ -207,5 +214,32 @@ mod tests {
         assert_eq!(hints.len(), 2);
         assert!(hints[0].starts_with("held: 2.") && hints[0].contains("storyclip resolve batch_1 2 adopt"));
         assert!(hints[1].ends_with("storyclip resume batch_1"));
+    }
+
+    #[test]
+    fn nothing_is_advised_that_would_be_refused() {
+        let hints = |status: &str, clip: &str| {
+            let answer: Answer = serde_json::from_value(serde_json::json!({"batch": {
+                "batchId": "batch_1", "userId": "u1", "accountId": "7", "network": "facebook", "status": status,
+                "publishMode": "now", "total": 1, "published": 0, "failed": 1, "cancelled": 0,
+                "createdAt": "2026-01-01T00:00:00.000Z",
+                "clips": [{"index": 1, "id": "a", "status": clip, "attempts": 1}],
+            }}))
+            .unwrap();
+            answer.batch.hints().join("\n")
+        };
+        for status in ["completed", "failed", "paused", "processing"] {
+            assert!(hints(status, "failed").contains("storyclip retry batch_1"), "{status}");
+            assert!(
+                hints(status, "held").contains("adopt POST-ID | retry | drop"),
+                "{status}"
+            );
+        }
+        assert_eq!(hints("cancelled", "failed"), "");
+        let held = hints("cancelled", "held");
+        assert!(
+            held.ends_with("storyclip resolve batch_1 1 adopt POST-ID | drop"),
+            "{held}"
+        );
     }
 }

@@ -3,14 +3,15 @@
 //! The daemon spawns it. Without it a key that was revoked through another daemon would work here until the next start, and
 //! nobody would see when keys were last used.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use secrecy::SecretString;
-use storyclip_actors::{error::StoreError, model::Timestamp};
+use storyclip_actors::model::{Tenant, Timestamp};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::StartError;
 use crate::{
-    http::{Keys, Scope, keys},
+    http::{Keys, Scope, TenantAccounts, keys},
     store::{KeyView, Store},
 };
 
@@ -20,11 +21,13 @@ const HEAR_EVERY: Duration = Duration::from_secs(2);
 /// How late the row may be about a key's last use.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
 
+/// Shows the first key to who starts the daemon, where no log keeps it.
+pub trait ShowKey: FnOnce(&SecretString) -> io::Result<()> {}
+
+impl<F: FnOnce(&SecretString) -> io::Result<()>> ShowKey for F {}
+
 /// Whose the first key is.
 const FIRST_TENANT: &str = "default";
-
-/// Names the first key's row; fixed, so that of several daemons that make one at once only one does.
-const FIRST_NAME: &str = "key_first";
 
 /// Keeps going until it is aborted.
 pub(super) async fn keep(store: Store, keys: Arc<Keys>) {
@@ -53,16 +56,19 @@ pub(super) async fn note_uses(store: &Store, keys: &Keys) {
     }
 }
 
-/// Reads the keys, and makes one where there never was any: whoever can start the daemon may use it. Gives that key, which
-/// is to be shown to that person and kept nowhere.
-pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp) -> Result<Option<SecretString>, StoreError> {
+/// Reads the keys, and makes one where there never was any: whoever can start the daemon may use it. That key is shown to
+/// that person and kept nowhere.
+///
+/// It is shown before it counts: a death in between leaves a key that opens nothing, and the next start shows another.
+pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp, show: impl ShowKey) -> Result<(), StartError> {
     let changing = keys.change().await;
     if changing.reload(store).await? > 0 || !keys.none_of_environment() {
-        return Ok(None);
+        return Ok(());
     }
     let secret = keys::new_secret();
+    show(&secret).map_err(StartError::FirstKey)?;
     let row = KeyView {
-        id: FIRST_NAME.into(),
+        id: keys::FIRST.into(),
         hash: keys::hex(&keys::hash_of(&secret)),
         tenant: FIRST_TENANT.into(),
         scopes: keys::joined(&[Scope::Admin, Scope::Metrics].into()),
@@ -74,9 +80,27 @@ pub(super) async fn begin(store: &Store, keys: &Keys, now: Timestamp) -> Result<
     };
     if !store.create_first_key(&row).await? {
         changing.reload(store).await?;
-        return Ok(None);
+        tracing::warn!(
+            "another daemon made the first key at the same moment: the one that was shown here opens nothing"
+        );
+        return Ok(());
     }
     changing.add(&row);
     tracing::info!(key = row.id, tenant = %row.tenant, "key made, because there was none");
-    Ok(Some(secret))
+    Ok(())
+}
+
+/// Says so where keys of several tenants meet a setting that gives some of them no brand.
+pub(super) fn warn_of_tenants_without_brands(keys: &Keys, accounts: &TenantAccounts) {
+    let tenants = keys.without_brands(accounts);
+    if tenants.is_empty() {
+        return;
+    }
+    let tenants: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
+    tracing::warn!(
+        tenants = tenants.join(", "),
+        "there are keys of several tenants, and these have no brand, so that they can publish nothing: \
+         set STORYCLIP_TENANT_ACCOUNTS=tenant:blogId+blogId,… (the key of a first start, key_first, is of the tenant \
+         default: where it is not needed, revoke it)"
+    );
 }

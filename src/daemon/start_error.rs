@@ -18,6 +18,11 @@ pub enum StartError {
     Store(#[from] storyclip_actors::error::StoreError),
     #[error("api_keys: {0}")]
     Keys(String),
+    #[error(
+        "there is no API key yet, and the first one cannot be shown on standard output ({0}), so none was made: \
+         let standard output go somewhere, or set STORYCLIP_API_KEYS=default:sk_…:admin"
+    )]
+    FirstKey(io::Error),
     #[error("tenant_accounts: {0}")]
     Accounts(String),
     #[error("cors_origins: {0}")]

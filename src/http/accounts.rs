@@ -31,11 +31,17 @@ impl TenantAccounts {
         self.0.values().flatten()
     }
 
-    /// Whether the tenant may use the brand. A tenant without a list may use every brand only if it is alone.
+    /// Whether brands are listed for this tenant.
+    pub fn lists(&self, tenant: &Tenant) -> bool {
+        self.0.contains_key(tenant)
+    }
+
+    /// Whether the tenant may use the brand. A tenant without a list may use every brand only if it is alone, and never one
+    /// that is listed for another.
     pub fn allow(&self, tenant: &Tenant, account: &AccountId, many_tenants: bool) -> bool {
         match self.0.get(tenant) {
             Some(accounts) => accounts.contains(account),
-            None => !many_tenants,
+            None => !many_tenants && !self.brands().any(|listed| listed == account),
         }
     }
 }
@@ -66,6 +72,11 @@ mod tests {
         assert!(allow("a", "1", true) && allow("a", "4", true) && allow("a", "2", false));
         assert!(!allow("a", "3", true) && !allow("a", "3", false));
         assert!(allow("c", "9", false) && !allow("c", "9", true));
+        assert!(
+            !allow("c", "3", false),
+            "it is another's, who may have no key at present"
+        );
+        assert!(accounts.lists(&"b".into()) && !accounts.lists(&"c".into()));
     }
 
     #[test]

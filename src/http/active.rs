@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     App,
     caller::Caller,
-    history::missing_user,
+    history,
     keys::Scope,
     page::{self, List, MOST},
     problem::Problem,
@@ -31,10 +31,7 @@ pub struct Active {
 /// The batches of a user, or, for scope `admin`, of the whole tenant.
 pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<Active>, Problem> {
     caller.need(Scope::Read)?;
-    let user = query.user()?;
-    if user.is_none() && !caller.may(Scope::Admin) {
-        return Err(missing_user());
-    }
+    let user = history::user(&caller, &query)?;
     // As many as a page can have: who never heard of pages wants all.
     let page = query.page(LIST, MOST)?;
     let now = app.clock.now();

@@ -3,7 +3,7 @@
 
 use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
-use storyclip_actors::model::{BatchStatus, Network, PublishMode, Timestamp};
+use storyclip_actors::model::{BatchStatus, Network, PublishMode, Timestamp, UserId};
 use utoipa::ToSchema;
 
 use super::{
@@ -72,10 +72,7 @@ struct Durations {
 /// The past batches of a user, or, for scope `admin`, of the whole tenant.
 pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<History>, Problem> {
     caller.need(Scope::Read)?;
-    let user = query.user()?;
-    if user.is_none() && !caller.may(Scope::Admin) {
-        return Err(missing_user());
-    }
+    let user = user(&caller, &query)?;
     let (from, to) = (query.instant("from")?, query.instant("to")?);
     if let (Some(from), Some(to)) = (from, to)
         && from >= to
@@ -97,10 +94,21 @@ pub async fn list(State(app): App, caller: Caller, query: Query) -> Result<Json<
     }))
 }
 
-/// 400 for a list that only an admin may have of all users.
-pub fn missing_user() -> Problem {
-    Problem::new(StatusCode::BAD_REQUEST, "MISSING_USER_ID", "userId is missing")
-        .detail("userId is missing; only a key with the scope admin may leave it away.")
+/// Whose batches a list is to have: a user's, or everybody's. Only an admin may have those, and only who left the parameter
+/// away wants them: an empty one is the mistake of a client that lost its user.
+///
+/// # Errors
+/// 400 `MISSING_USER_ID` or `INVALID_USER_ID`.
+pub fn user(caller: &Caller, query: &Query) -> Result<Option<UserId>, Problem> {
+    let user = query.user()?;
+    let missing = || Problem::new(StatusCode::BAD_REQUEST, "MISSING_USER_ID", "userId is missing");
+    match user {
+        None if query.has("userId") => Err(missing().detail("userId is there and empty.")),
+        None if !caller.may(Scope::Admin) => {
+            Err(missing().detail("userId is missing; only a key with the scope admin may leave it away."))
+        }
+        user => Ok(user),
+    }
 }
 
 fn status(query: &Query) -> Result<Option<BatchStatus>, Problem> {

@@ -85,13 +85,13 @@ impl Repeat {
     /// The first answer again.
     ///
     /// # Errors
-    /// 422 `IDEMPOTENCY_KEY_REUSED` if that was for another body.
+    /// 422 `IDEMPOTENCY_KEY_REUSED` if that was for another body, or for another of what the route is about.
     pub fn replay(&self, body_hash: &str, answer: String) -> Result<Response, Problem> {
         if body_hash != self.body_hash {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "IDEMPOTENCY_KEY_REUSED",
-                "this Idempotency-Key was used with another body",
+                "this Idempotency-Key was used for another request",
             ));
         }
         let mut response = written(self.status, answer);

@@ -18,7 +18,10 @@ use storyclip_actors::{
 use subtle::ConstantTimeEq;
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::keys::{self, Holder, Key, Scope};
+use super::{
+    TenantAccounts,
+    keys::{self, Holder, Key, Scope},
+};
 use crate::store::{KeyView, Store};
 
 /// Every key that is accepted.
@@ -35,8 +38,11 @@ struct Ring {
     stored: Vec<Arc<Key>>,
     /// By the first bytes of the hash; which of them it is, if any, is compared in constant time.
     by_hash: HashMap<[u8; 8], Vec<Arc<Key>>>,
-    /// Of all keys that are there or ever were: a brand that was another's does not become everybody's with its last key.
-    tenants: HashSet<Tenant>,
+    /// Of all keys that are there or ever were: a brand that was another's does not become everybody's with its last key. Only
+    /// the first start's own key is not among them: nobody chose its tenant, so that it is one as long as the key is there.
+    ever: HashSet<Tenant>,
+    /// Of the keys that are there.
+    present: BTreeSet<Tenant>,
 }
 
 impl fmt::Debug for Keys {
@@ -73,7 +79,19 @@ impl Keys {
 
     /// Whether more than one tenant has, or had, a key; who only reads metrics is none.
     pub fn many_tenants(&self) -> bool {
-        self.ring().tenants.len() > 1
+        let ring = self.ring();
+        let only_present = ring.present.iter().filter(|tenant| !ring.ever.contains(*tenant));
+        ring.ever.len() + only_present.count() > 1
+    }
+
+    /// The tenants that have keys and, beside others, no brand: what they publish is refused, whichever brand it is for.
+    pub fn without_brands(&self, accounts: &TenantAccounts) -> Vec<Tenant> {
+        if !self.many_tenants() {
+            return Vec::new();
+        }
+        let ring = self.ring();
+        let unlisted = ring.present.iter().filter(|tenant| !accounts.lists(tenant));
+        unlisted.cloned().collect()
     }
 
     /// Whether there is no key of the environment.
@@ -122,17 +140,23 @@ impl Keys {
     }
 
     /// Puts these stored keys in force. Those that were and are no more are told so, for who still holds them.
-    fn put(&self, stored: Vec<Arc<Key>>, mut tenants: HashSet<Tenant>) {
+    fn put(&self, stored: Vec<Arc<Key>>, mut ever: HashSet<Tenant>) {
+        let mut present = BTreeSet::new();
         let mut by_hash: HashMap<[u8; 8], Vec<Arc<Key>>> = HashMap::new();
         for key in self.environment.iter().chain(&stored) {
             by_hash.entry(first_of(&key.hash)).or_default().push(key.clone());
-            tenants.extend(tenant_of(&key.tenant, &key.scopes));
+            let tenant = tenant_of(&key.tenant, &key.scopes);
+            if &*key.name != keys::FIRST {
+                ever.extend(tenant.clone());
+            }
+            present.extend(tenant);
         }
         let names: HashSet<Arc<str>> = stored.iter().map(|key| key.name.clone()).collect();
         let ring = Ring {
             stored,
             by_hash,
-            tenants,
+            ever,
+            present,
         };
         let before = std::mem::replace(
             &mut *self.ring.write().unwrap_or_else(PoisonError::into_inner),
@@ -158,20 +182,22 @@ impl Changing<'_> {
         let rows = store.all_keys().await?;
         let before = self.keys.ring();
         let known: HashMap<&str, &Arc<Key>> = before.stored.iter().map(|key| (&*key.name, key)).collect();
-        let mut tenants = HashSet::new();
+        let mut ever = HashSet::new();
         let mut stored = Vec::with_capacity(rows.len());
         for row in &rows {
             let Some(key) = Key::of_row(row) else {
                 tracing::warn!(key = row.id, "the row of this key cannot be read");
                 continue;
             };
-            tenants.extend(tenant_of(&key.tenant, &key.scopes));
+            if row.id != keys::FIRST {
+                ever.extend(tenant_of(&key.tenant, &key.scopes));
+            }
             if row.revoked_at.is_none() {
                 let same = known.get(row.id.as_str()).filter(|known| known.hash == key.hash);
                 stored.push(same.map_or_else(|| Arc::new(key), |known| (*known).clone()));
             }
         }
-        self.keys.put(stored, tenants);
+        self.keys.put(stored, ever);
         Ok(rows.len())
     }
 
@@ -180,14 +206,14 @@ impl Changing<'_> {
         let before = self.keys.ring();
         let key = Key::of_row(row).map(Arc::new);
         let stored = before.stored.iter().cloned().chain(key).collect();
-        self.keys.put(stored, before.tenants.clone());
+        self.keys.put(stored, before.ever.clone());
     }
 
     /// Puts a key out of force whose revocation is durable.
     pub fn remove(&self, name: &str) {
         let before = self.keys.ring();
         let others = before.stored.iter().filter(|key| *key.name != *name);
-        self.keys.put(others.cloned().collect(), before.tenants.clone());
+        self.keys.put(others.cloned().collect(), before.ever.clone());
     }
 }
 
@@ -263,6 +289,31 @@ mod tests {
         changing.remove("key_1");
         assert!(keys.find("sk_stored", NOW).is_none() && holder.is_revoked());
         assert!(keys.many_tenants(), "its brands do not become everybody's");
+    }
+
+    #[tokio::test]
+    async fn the_first_start_s_key_makes_a_tenant_only_as_long_as_it_is_there() {
+        let without = |keys: &Keys, accounts: &str| {
+            let accounts = TenantAccounts::parse(accounts).unwrap();
+            let tenants = keys.without_brands(&accounts).into_iter();
+            tenants.map(|tenant| tenant.to_string()).collect::<Vec<_>>()
+        };
+        let keys = Keys::parse("stories:sk_aaaaa:publish,ops:sk_scrape:metrics").unwrap();
+        let changing = keys.change().await;
+        assert_eq!(without(&keys, ""), [""; 0], "who is alone has them all");
+        changing.add(&row(keys::FIRST, "sk_first", "default", "admin+metrics"));
+        assert!(keys.many_tenants());
+        assert_eq!(without(&keys, ""), ["default", "stories"]);
+        assert_eq!(without(&keys, "stories:1"), ["default"]);
+        changing.remove(keys::FIRST);
+        assert!(!keys.many_tenants(), "nobody chose its tenant");
+        assert_eq!(without(&keys, ""), [""; 0]);
+        changing.add(&row(keys::FIRST, "sk_first", "default", "admin+metrics"));
+        changing.add(&row("key_2", "sk_other", "default", "publish"));
+        changing.remove("key_2");
+        changing.remove(keys::FIRST);
+        assert!(keys.many_tenants(), "somebody made a key for it");
+        assert_eq!(without(&keys, ""), ["stories"]);
     }
 
     #[test]

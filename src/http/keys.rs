@@ -178,6 +178,9 @@ impl Holder {
     }
 }
 
+/// Names the row of the key that a first start makes; fixed, so that of several daemons that make one at once only one does.
+pub const FIRST: &str = "key_first";
+
 /// A new key: `sk_` and 48 random base-36 digits, which are 248 bits.
 pub fn new_secret() -> SecretString {
     const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";

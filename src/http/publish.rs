@@ -53,6 +53,8 @@ pub async fn stories(
 ) -> Result<Response, Problem> {
     caller.need(Scope::Publish)?;
     let bytes = body::read(&headers, body).await?;
+    // Whoever meant a dry run and is misunderstood has published.
+    query.only(&["dryRun"])?;
     let dry_run = query.flag("dryRun")?;
     let key = Repeat::of(&caller.tenant, ROUTE, StatusCode::ACCEPTED, &headers, &bytes)?;
     if dry_run {
@@ -69,16 +71,19 @@ pub async fn stories(
 
 /// Refuses what this daemon, or this tenant, cannot publish.
 fn admit(app: &AppState, caller: &Caller, request: &PublishRequest) -> Result<(), Problem> {
-    if !app
-        .accounts
-        .allow(&caller.tenant, &request.settings.account, app.keys.many_tenants())
-    {
-        return Err(
-            Problem::new(StatusCode::NOT_FOUND, "ACCOUNT_NOT_FOUND", "account not found").errors(vec![FieldError {
-                field: "settings.accountId".into(),
-                message: "is no account of this tenant".into(),
-            }]),
-        );
+    let many = app.keys.many_tenants();
+    if !app.accounts.allow(&caller.tenant, &request.settings.account, many) {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "ACCOUNT_NOT_FOUND", "account not found");
+        let problem = match app.accounts.lists(&caller.tenant) || !many {
+            true => problem,
+            false => {
+                problem.detail("No account is this tenant's: the setting STORYCLIP_TENANT_ACCOUNTS names none for it.")
+            }
+        };
+        return Err(problem.errors(vec![FieldError {
+            field: "settings.accountId".into(),
+            message: "is no account of this tenant".into(),
+        }]));
     }
     if let Some(url) = &request.settings.webhook_url {
         webhooks::public_url(url, app.notices.private_addresses)

@@ -85,15 +85,35 @@ impl Query {
         whole.parse().map(Some).map_err(wrong)
     }
 
-    /// A parameter that is `true` or `false`; absent means `false`.
+    /// A parameter that is `true` or `false`; only where it is absent does it mean `false`.
     ///
     /// # Errors
-    /// 400 if it is another word.
+    /// 400 if it is another word, or none.
     pub fn flag(&self, name: &str) -> Result<bool, Problem> {
         match self.get(name)? {
-            None | Some("false") => Ok(false),
+            None if !self.has(name) => Ok(false),
+            Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Problem::bad("INVALID_QUERY", name, "must be true or false")),
+            None | Some(_) => Err(Problem::bad("INVALID_QUERY", name, "must be true or false")),
+        }
+    }
+
+    /// Whether the parameter is there, even without a value.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other == name)
+    }
+
+    /// For a route on which a parameter that is misspelled, and so means nothing, would do harm.
+    ///
+    /// # Errors
+    /// 400 if there is any other.
+    pub fn only(&self, names: &[&str]) -> Result<(), Problem> {
+        match self.0.iter().find(|(name, _)| !names.contains(&name.as_str())) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let message = format!("is no parameter of this route; those are: {}", names.join(", "));
+                Err(Problem::bad("INVALID_QUERY", name, message))
+            }
         }
     }
 
@@ -169,5 +189,22 @@ mod tests {
             assert!(instant(wrong).is_err(), "{wrong}");
         }
         assert!(query.flag("dryRun").is_err() && !query.flag("g").unwrap());
+        assert!(
+            query.flag("f").is_err(),
+            "what is there without a value is no \"false\""
+        );
+        assert!(query.has("f") && !query.has("g"));
+    }
+
+    #[test]
+    fn what_a_route_does_not_know_is_named_where_it_would_do_harm() {
+        let only = |text: &str| Query::parse(text).only(&["dryRun"]);
+        assert!(only("").is_ok() && only("dryRun").is_ok() && only("dryRun=true&dryRun=x").is_ok());
+        for wrong in ["dryrun=true", "dry_run=true", "dryRun=true&a=", "%64ryrun", "%ff=1"] {
+            assert!(
+                format!("{:?}", only(wrong).unwrap_err()).contains("INVALID_QUERY"),
+                "{wrong}"
+            );
+        }
     }
 }

@@ -151,8 +151,8 @@ fn subject(kind: NoticeKind, data: &StoredData) -> String {
     let what = match kind {
         NoticeKind::BatchFailed => "failed",
         NoticeKind::BatchPaused => "is paused and waits for you",
+        NoticeKind::BatchCancelled => "was cancelled",
         NoticeKind::BatchCompleted
-        | NoticeKind::BatchCancelled
         | NoticeKind::ClipPublished
         | NoticeKind::ClipFailed
         | NoticeKind::ClipHeld
@@ -195,9 +195,11 @@ fn text(kind: NoticeKind, data: &StoredData, batch: Option<&BatchView>) -> Strin
     }
     text += &match kind {
         NoticeKind::BatchPaused => format!("\n\nGo on with: storyclip resume {batch_id}\n"),
+        NoticeKind::BatchCancelled => {
+            "\n\nA cancelled batch is not tried again: what is still wanted goes into a new one.\n".to_owned()
+        }
         NoticeKind::BatchFailed
         | NoticeKind::BatchCompleted
-        | NoticeKind::BatchCancelled
         | NoticeKind::ClipPublished
         | NoticeKind::ClipFailed
         | NoticeKind::ClipHeld
@@ -244,6 +246,35 @@ mod tests {
         ] {
             assert!(recipients(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_advice_is_one_that_the_daemon_takes() {
+        let told = r#"{"data": {"batchId": "batch_1", "userId": "u1", "accountId": "7", "network": "facebook",
+            "posts": {"total": 3, "published": 1, "failed": 2}, "error": null}}"#;
+        let Stored { data } = serde_json::from_str(told).unwrap();
+        for (kind, about, advice) in [
+            (
+                NoticeKind::BatchCompleted,
+                "a batch has ended: 2 of 3",
+                "storyclip retry batch_1",
+            ),
+            (
+                NoticeKind::BatchFailed,
+                "a batch failed: 2 of 3",
+                "storyclip retry batch_1",
+            ),
+            (NoticeKind::BatchPaused, "a batch is paused", "storyclip resume batch_1"),
+            (
+                NoticeKind::BatchCancelled,
+                "a batch was cancelled: 2 of 3",
+                "into a new one",
+            ),
+        ] {
+            assert!(subject(kind, &data).contains(about), "{kind:?}");
+            assert!(text(kind, &data, None).contains(advice), "{kind:?}");
+        }
+        assert!(!text(NoticeKind::BatchCancelled, &data, None).contains("storyclip retry"));
     }
 
     #[test]

@@ -99,8 +99,12 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Mailed>, push: bool) -> Opt
     let kind = kind(news.kind, &told)?;
     let reaches_people = match kind {
         NoticeKind::BatchFailed | NoticeKind::BatchPaused => true,
-        NoticeKind::BatchCompleted => told.errors > 0,
-        NoticeKind::BatchCancelled
+        NoticeKind::BatchCompleted | NoticeKind::BatchCancelled => told.errors > 0,
+        NoticeKind::ClipPublished | NoticeKind::ClipFailed | NoticeKind::ClipHeld | NoticeKind::Test => false,
+    };
+    let is_an_end = match kind {
+        NoticeKind::BatchCompleted | NoticeKind::BatchFailed | NoticeKind::BatchCancelled => true,
+        NoticeKind::BatchPaused
         | NoticeKind::ClipPublished
         | NoticeKind::ClipFailed
         | NoticeKind::ClipHeld
@@ -116,7 +120,7 @@ pub fn notice(news: &News, mailed: &BTreeMap<Tenant, Mailed>, push: bool) -> Opt
         kind,
         body: text(&message(news, &told, kind)),
         created_at: news.created_at,
-        pushed: push && (reaches_people || kind == NoticeKind::BatchCompleted),
+        pushed: push && (reaches_people || is_an_end),
         webhook_url: news.webhook_url.clone().filter(|_| kind.is_offered()),
         emails: emails.map(|mailed| mailed.addresses.clone()).unwrap_or_default(),
     })
@@ -301,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_told_of_ends_and_mailed_only_about_failures() {
+    fn people_are_told_of_every_end_and_mailed_only_about_failures() {
         let to = |kind, status, errors| {
             let notice = told(kind, status, errors, Some("CODE")).unwrap();
             (notice.emails.len(), notice.pushed, notice.webhook_url.is_some())
@@ -314,7 +318,12 @@ mod tests {
             (1, true, false),
             "webhooks do not know this type"
         );
-        assert_eq!(to(EventKind::Cancelled, "cancelled", 1), (0, false, true));
+        assert_eq!(to(EventKind::Cancelled, "cancelled", 0), (0, true, true));
+        assert_eq!(
+            to(EventKind::Cancelled, "cancelled", 1),
+            (1, true, true),
+            "it ended with a failure, whoever ended it"
+        );
         assert_eq!(to(EventKind::Progress, "failed", 1), (0, false, true));
     }
 

@@ -93,11 +93,8 @@ fn shown(kind: NoticeKind, data: &StoredData) -> Shown<'_> {
         NoticeKind::BatchCompleted => "Published, but not all",
         NoticeKind::BatchFailed => "Publishing failed",
         NoticeKind::BatchPaused => "Publishing waits for you",
-        NoticeKind::BatchCancelled
-        | NoticeKind::ClipPublished
-        | NoticeKind::ClipFailed
-        | NoticeKind::ClipHeld
-        | NoticeKind::Test => "StoryClip",
+        NoticeKind::BatchCancelled => "Publishing was cancelled",
+        NoticeKind::ClipPublished | NoticeKind::ClipFailed | NoticeKind::ClipHeld | NoticeKind::Test => "StoryClip",
     };
     Shown {
         r#type: kind,

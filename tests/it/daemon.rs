@@ -19,6 +19,7 @@ mod kills;
 mod ledger;
 mod mail;
 mod mail_server;
+mod mailed;
 mod minutes;
 mod notices;
 mod outages;

@@ -1,5 +1,6 @@
 //! Whether a daemon answers, takes work and knows the key.
 
+use serde::Deserialize;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -7,7 +8,7 @@ use crate::{
     config::Config,
 };
 
-use super::finding::Finding;
+use super::finding::{Finding, State};
 
 /// `holder` is the process that has the database file, where there is one: then a daemon should answer.
 pub(super) async fn check(connection: &Connection, holder: Option<&str>) -> Result<Vec<Finding>, CliError> {
@@ -32,7 +33,12 @@ pub(super) async fn check(connection: &Connection, holder: Option<&str>) -> Resu
         Err(error) => Finding::failed("daemon", format!("{url} takes no work: {error}"))
             .todo("its log says more; it goes on by itself once the reason is gone"),
     }];
-    findings.push(key(&client).await);
+    let key = key(&client).await;
+    let accepted = key.state == State::Ok;
+    findings.push(key);
+    if accepted {
+        findings.push(brands(&client).await?);
+    }
     Ok(findings)
 }
 
@@ -64,8 +70,36 @@ async fn key(client: &Client) -> Finding {
             Finding::warning("key", format!("the daemon knows the key, but {problem}"))
                 .todo("use a key with the scope read for the client commands")
         }
-        Err(error) => Finding::failed("key", error.to_string()).todo("give a key that is among the daemon's api_keys"),
+        Err(CliError::Refused(problem)) if problem.status == 401 => Finding::failed("key", problem.sentence()).todo(
+            "set STORYCLIP_API_KEY to a key of this daemon: one of its STORYCLIP_API_KEYS, or one that `storyclip keys` made \
+             and nobody revoked",
+        ),
+        Err(error) => Finding::failed("key", error.to_string()).todo("the daemon's log says more"),
     }
+}
+
+/// Whether the key's tenant may publish to any brand.
+async fn brands(client: &Client) -> Result<Finding, CliError> {
+    #[derive(Deserialize)]
+    struct Brands {
+        count: usize,
+    }
+    let answer = match client.get("/api/metricool/brands", &[]).await {
+        Ok(answer) => answer,
+        Err(error) => return Ok(Finding::skipped("brands", error.to_string()).todo("see \"credentials\"")),
+    };
+    let Brands { count } = client.json(&answer)?;
+    if count > 0 {
+        return Ok(Finding::ok(
+            "brands",
+            format!("this key's tenant may publish to {count}"),
+        ));
+    }
+    let none = Finding::failed("brands", "none is this key's tenant's, so that it can publish nothing");
+    Ok(none.todo(
+        "set STORYCLIP_TENANT_ACCOUNTS=tenant:blogId+blogId,… for the daemon: it is needed as soon as several tenants have \
+         keys, and the key of a first start, key_first, is of the tenant default (where it is not needed, revoke it)",
+    ))
 }
 
 /// Whether a daemon could listen where it is told to; asked only where none has the database.

@@ -36,45 +36,51 @@ pub(super) struct Finding {
     /// What.
     pub(super) check: &'static str,
     pub(super) state: State,
-    /// One sentence.
+    /// One line.
     pub(super) found: String,
     /// What to do about it.
     pub(super) todo: Option<String>,
 }
 
 impl Finding {
-    const fn new(check: &'static str, state: State, found: String) -> Self {
+    fn new(check: &'static str, state: State, found: &str) -> Self {
         Self {
             check,
             state,
-            found,
+            found: sentence(found),
             todo: None,
         }
     }
 
     pub(super) fn ok(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Ok, found.into())
+        Self::new(check, State::Ok, &found.into())
     }
 
     pub(super) fn warning(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Warning, found.into())
+        Self::new(check, State::Warning, &found.into())
     }
 
     pub(super) fn failed(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Failed, found.into())
+        Self::new(check, State::Failed, &found.into())
     }
 
     pub(super) fn skipped(check: &'static str, found: impl Into<String>) -> Self {
-        Self::new(check, State::Skipped, found.into())
+        Self::new(check, State::Skipped, &found.into())
     }
 
     /// The same with what to do about it.
     pub(super) fn todo(self, todo: impl Into<String>) -> Self {
         Self {
-            todo: Some(todo.into()),
+            todo: Some(sentence(&todo.into())),
             ..self
         }
     }
+}
+
+/// On one line, as each finding is printed; an error of the API has one for each wrong field.
+fn sentence(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join("; ")
 }
 
 /// Everything that was found.
@@ -116,6 +122,13 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_finding_is_one_line_whatever_an_error_says() {
+        let report = Report(vec![Finding::failed("key", "no\n  a: b\n").todo("do\nthis")]);
+        let line = "FAILED   key          no; a: b\n                      -> do; this\n";
+        assert!(report.text().starts_with(line), "{}", report.text());
+    }
 
     #[test]
     fn a_warning_is_well_and_a_failure_is_not() {

@@ -1,6 +1,7 @@
 //! Whether the settings fit together: keys, tenants and their brands.
 
 use secrecy::ExposeSecret;
+use storyclip_actors::model::Tenant;
 
 use crate::{
     config::Config,
@@ -28,12 +29,19 @@ fn keys(config: &Config) -> Finding {
         Ok(keys) => keys,
         Err(why) => return Finding::failed("keys", format!("api_keys: {why}")).todo("correct STORYCLIP_API_KEYS"),
     };
-    if let Err(why) = TenantAccounts::parse(&config.tenant_accounts) {
-        return Finding::failed("keys", format!("tenant_accounts: {why}")).todo("correct STORYCLIP_TENANT_ACCOUNTS");
-    }
+    let accounts = match TenantAccounts::parse(&config.tenant_accounts) {
+        Ok(accounts) => accounts,
+        Err(why) => {
+            return Finding::failed("keys", format!("tenant_accounts: {why}"))
+                .todo("correct STORYCLIP_TENANT_ACCOUNTS");
+        }
+    };
     if keys.none_of_environment() {
         let text = "none is among the settings: those that `storyclip keys` makes are in the database";
-        return Finding::ok("keys", text).todo("a first start makes one for an admin and prints it, once");
+        return Finding::ok("keys", text).todo(
+            "a first start makes one for an admin and prints it, once; if it is lost, set STORYCLIP_API_KEYS=default:sk_…:admin \
+             to get in (a key of another tenant makes STORYCLIP_TENANT_ACCOUNTS necessary)",
+        );
     }
     if keys.many_tenants() && config.tenant_accounts.trim().is_empty() {
         return Finding::failed(
@@ -41,6 +49,15 @@ fn keys(config: &Config) -> Finding {
             "there are keys of several tenants, but no brand belongs to any of them",
         )
         .todo("set STORYCLIP_TENANT_ACCOUNTS=tenant:blogId+blogId,…");
+    }
+    let without = keys.without_brands(&accounts);
+    if !without.is_empty() {
+        let tenants: Vec<&str> = without.iter().map(Tenant::as_str).collect();
+        let text = format!(
+            "no brand belongs to {}, so that keys of it can publish nothing",
+            tenants.join(", ")
+        );
+        return Finding::warning("keys", text).todo("add them to STORYCLIP_TENANT_ACCOUNTS, or take the keys out");
     }
     Finding::ok("keys", "understood")
 }

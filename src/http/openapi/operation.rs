@@ -120,6 +120,14 @@ impl Operation {
         self.parameter(name, about, schema, true).fails(400, &["INVALID_QUERY"])
     }
 
+    /// The same where an empty one is refused, because nobody may take it for absent.
+    pub fn query_not_empty(mut self, name: &str, about: &str, schema: Value) -> Self {
+        self.parameters.push(json!({
+            "name": name, "in": "query", "required": false, "description": about, "schema": schema,
+        }));
+        self.fails(400, &["INVALID_QUERY"])
+    }
+
     fn parameter(mut self, name: &str, about: &str, schema: Value, required: bool) -> Self {
         let mut parameter = json!({
             "name": name, "in": "query", "required": required, "description": about, "schema": schema,

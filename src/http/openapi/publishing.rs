@@ -25,9 +25,10 @@ pub fn operations() -> Vec<Operation> {
          as long as the tenant has none, `warnings` says that its messages are not signed.",
     )
     .takes(Scope::Publish)
-    .query(
+    .query_not_empty(
         "dryRun",
-        "Validate everything, also with the network, and create nothing",
+        "Validate everything, also with the network, and create nothing; any other parameter is refused, so that this one is \
+         never misspelled in vain",
         json!({"type": "boolean", "default": false}),
     )
     .repeatable()

@@ -18,7 +18,7 @@ fn of_batch(at: (&'static str, &'static str), id: &'static str, summary: &'stati
 fn of_user(at: (&'static str, &'static str), id: &'static str, summary: &'static str) -> Operation {
     Operation::new("reading", at, id, summary)
         .takes(Scope::Read)
-        .query(
+        .query_not_empty(
             "userId",
             "Whose; only a key with the scope `admin` may leave it away and then reads the whole tenant's",
             bodies::name("u1"),

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use storyclip_actors::{
     model::{PublishMode, Timestamp},
@@ -49,9 +50,10 @@ impl Plan {
                 slots: Vec::new(),
                 warnings: Vec::new(),
             }),
-            Schedule::Scheduled { at, interval, .. } => {
+            Schedule::Scheduled { at, interval, timezone } => {
                 let slots = planned_slots(rule, wanted(*at, *interval, count), now);
-                let warnings = moved(&slots, *at, *interval, rule.granularity);
+                let mut warnings = moved(&slots, *at, *interval, rule.granularity);
+                warnings.extend(clocks_change(&slots, timezone.as_deref()));
                 Ok(Self { slots, warnings })
             }
             Schedule::BestTime { min_gap, timezone } => {
@@ -108,8 +110,28 @@ fn moved(slots: &[Timestamp], at: Timestamp, interval: Duration, granularity: Du
     warnings
 }
 
+/// What is told when clocks are changed within the plan: who wants the same hour every day does not get it.
+fn clocks_change(slots: &[Timestamp], timezone: Option<&str>) -> Option<FieldError> {
+    let zone = TimeZone::get(timezone?).ok()?;
+    let offset = |slot: &Timestamp| {
+        let instant = jiff::Timestamp::from_millisecond(slot.as_millis()).ok()?;
+        Some(zone.to_offset(instant))
+    };
+    let usual = offset(slots.first()?)?;
+    let changed = slots
+        .iter()
+        .find(|slot| offset(slot).is_some_and(|other| other != usual))?;
+    Some(FieldError {
+        field: "schedule.intervalSeconds".into(),
+        message: format!(
+            "counts seconds and clocks there are changed within the plan: from {changed} on slots are at another local time"
+        ),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use storyclip_actors::schedule::SlotRule;
 
     use super::*;
@@ -143,5 +165,33 @@ mod tests {
             (vec![180, 240, 300], vec![first]),
             "a minute of lead"
         );
+    }
+
+    #[test]
+    fn an_interval_counts_seconds_and_says_so_where_clocks_are_changed() {
+        let day = Duration::from_secs(86_400);
+        // The clocks of Europe/Madrid are set forward on the 28th of March 2027 at 01:00 UTC, those of New York two weeks before.
+        let evening: Timestamp = "2027-03-26T17:00:00Z".parse().unwrap();
+        let slots: Vec<Timestamp> = wanted(evening, day, 4).collect();
+        let local = |slot: &Timestamp, zone: &str| {
+            let instant = jiff::Timestamp::from_millisecond(slot.as_millis()).unwrap();
+            instant.in_tz(zone).unwrap().strftime("%d %H:%M").to_string()
+        };
+        let at: Vec<String> = slots.iter().map(|slot| local(slot, "Europe/Madrid")).collect();
+        assert_eq!(at, ["26 18:00", "27 18:00", "28 19:00", "29 19:00"]);
+        let told = clocks_change(&slots, Some("Europe/Madrid")).unwrap();
+        assert_eq!(told.field, "schedule.intervalSeconds");
+        assert!(
+            told.message.contains("from 2027-03-28T17:00:00.000Z on"),
+            "{}",
+            told.message
+        );
+        let autumn: Timestamp = "2027-10-30T16:00:00Z".parse().unwrap();
+        let slots_of_autumn: Vec<Timestamp> = wanted(autumn, day, 2).collect();
+        assert!(clocks_change(&slots_of_autumn, Some("Europe/Madrid")).is_some());
+        for same in [Some("America/New_York"), Some("Asia/Kolkata"), Some("UTC"), None] {
+            assert_eq!(clocks_change(&slots, same).map(|told| told.message), None, "{same:?}");
+        }
+        assert!(clocks_change(&slots[..2], Some("Europe/Madrid")).is_none());
     }
 }

@@ -2,12 +2,13 @@
 
 use std::process::Stdio;
 
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{
     database::Database,
     process::storyclip,
-    stage::{KEY, Stage, instant},
+    stage::{ACCOUNT, KEY, Stage, clips, instant, stories},
 };
 
 /// An address at which nobody listens.
@@ -31,6 +32,10 @@ async fn examine(stage: &Stage, more: &[(&str, &str)]) -> (Option<i32>, Vec<Valu
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains(KEY), "{text}");
+    assert!(
+        !text.contains("\\n") && !text.contains('\u{fffd}'),
+        "each finding is one line: {text}"
+    );
     let mut report: Value =
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["ok"], output.status.code() == Some(0), "{report:#}");
@@ -67,9 +72,16 @@ async fn before_a_daemon_beside_it_and_after_it() {
     says(&beside, "database", "ok", "so it is not opened here");
     says(&beside, "daemon", "ok", "answers and takes work");
     says(&beside, "key", "ok", "accepted");
+    says(&beside, "brands", "ok", "may publish to 3");
     let (code, wrong) = examine(&stage, &[("STORYCLIP_URL", url), ("STORYCLIP_API_KEY", "sk_wrong")]).await;
     assert_eq!(code, Some(1));
-    says(&wrong, "key", "failed", "INVALID_API_KEY");
+    says(
+        &wrong,
+        "key",
+        "failed",
+        "this API key is not valid (INVALID_API_KEY, HTTP 401)",
+    );
+    assert!(!wrong.iter().any(|one| one["check"] == "brands"), "{wrong:#?}");
     let (code, elsewhere) = examine(&stage, &[]).await;
     assert_eq!(code, Some(1));
     says(&elsewhere, "daemon", "failed", "has the database, but nothing answers");
@@ -97,6 +109,9 @@ async fn what_is_wrong_is_found_with_what_to_do() {
     let keys = "a:sk_aaaaa:read,b:sk_bbbbb:read";
     let (_, findings) = examine(&stage, &[("STORYCLIP_API_KEYS", keys)]).await;
     says(&findings, "keys", "failed", "several tenants");
+    let unlisted = [("STORYCLIP_API_KEYS", keys), ("STORYCLIP_TENANT_ACCOUNTS", "b:5372118")];
+    let (_, findings) = examine(&stage, &unlisted).await;
+    says(&findings, "keys", "warning", "no brand belongs to a,");
     let (code, findings) = examine(&stage, &[("STORYCLIP_LEASE_SECONDS", "1")]).await;
     assert_eq!(code, Some(1));
     says(&findings, "settings", "failed", "lease_seconds must be");
@@ -110,6 +125,64 @@ async fn what_is_wrong_is_found_with_what_to_do() {
     std::fs::write(stage.database.file(), "this is no database, and long enough to be none").unwrap();
     let (_, findings) = examine(&stage, &[]).await;
     says(&findings, "database", "failed", "not a database");
+    stage.clear().await;
+}
+
+#[tokio::test]
+async fn a_key_of_another_tenant_than_the_first_start_s_is_told_that_brands_must_be_assigned() {
+    const WARNING: &str = "there are keys of several tenants";
+    let stage = Stage::new(json!({})).await.set("STORYCLIP_API_KEYS", "");
+    let daemon = stage.start().await;
+    assert!(!daemon.process.log().contains(WARNING));
+    daemon.stop().await;
+
+    let stage = stage.set("STORYCLIP_API_KEYS", &format!("stories:{KEY}:publish+read"));
+    let daemon = stage.start().await;
+    let log = daemon.process.log();
+    let line = log.lines().find(|line| line.contains(WARNING)).unwrap();
+    for named in ["default, stories", "STORYCLIP_TENANT_ACCOUNTS", "key_first"] {
+        assert!(line.contains(named), "{line}");
+    }
+    let (code, found) = examine(&stage, &[("STORYCLIP_URL", &daemon.api.url)]).await;
+    assert_eq!(code, Some(1), "{found:#?}");
+    says(&found, "brands", "failed", "it can publish nothing");
+    let brands = found.iter().find(|one| one["check"] == "brands").unwrap();
+    let todo = brands["todo"].as_str().unwrap();
+    assert!(todo.contains("STORYCLIP_TENANT_ACCOUNTS=tenant:"), "{todo}");
+    let publish = "/api/metricool/publish/stories";
+    let body = stories(ACCOUNT, &clips(1), json!({}));
+    let (status, refused) = daemon.api.post(publish, &body).await;
+    assert_eq!((status.as_u16(), &refused["code"]), (404, &json!("ACCOUNT_NOT_FOUND")));
+    let why = refused["detail"].as_str().unwrap();
+    assert!(why.contains("STORYCLIP_TENANT_ACCOUNTS"), "{why}");
+    daemon.stop().await;
+
+    // Whoever says whose the brand is can go on; so can who is alone after the first key is revoked.
+    let keys = format!("stories:{KEY}:publish+read,default:sk_root_1:admin");
+    let stage = stage
+        .set("STORYCLIP_API_KEYS", &keys)
+        .set("STORYCLIP_TENANT_ACCOUNTS", &format!("stories:{ACCOUNT}"));
+    let daemon = stage.start().await;
+    let (code, found) = examine(&stage, &[("STORYCLIP_URL", &daemon.api.url)]).await;
+    assert_eq!(code, Some(0), "{found:#?}");
+    says(&found, "brands", "ok", "may publish to 1");
+    daemon.api.publish(&body).await;
+    let root = daemon.api.with_key("sk_root_1");
+    let revoked = root
+        .request(Method::DELETE, "/api/keys/key_first")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(revoked.status(), StatusCode::OK);
+    daemon.stop().await;
+    let stage = stage
+        .set("STORYCLIP_API_KEYS", &format!("stories:{KEY}:publish+read"))
+        .set("STORYCLIP_TENANT_ACCOUNTS", "");
+    let daemon = stage.start().await;
+    assert!(!daemon.process.log().contains(WARNING));
+    let (_, all) = daemon.api.get("/api/metricool/brands").await;
+    assert_eq!(all["count"], 3);
+    daemon.stop().await;
     stage.clear().await;
 }
 

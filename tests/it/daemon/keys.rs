@@ -109,6 +109,28 @@ async fn a_first_start_without_a_key_makes_one_and_the_commands_make_others() {
     stage.clear().await;
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_first_key_that_cannot_be_shown_is_not_made() {
+    let stage = Stage::new(json!({})).await.set("STORYCLIP_API_KEYS", "");
+    let mut process = stage.spawn_to(File::options().write(true).open("/dev/full").unwrap().into());
+    assert_eq!(process.ended().await.code(), Some(1));
+    let log = process.log();
+    assert!(
+        log.contains("the first one cannot be shown") && !log.replace("sk_…", "").contains("sk_"),
+        "{log}"
+    );
+    let printed = std::env::temp_dir().join(format!("storyclip-first-{:016x}", rand::random::<u64>()));
+    let mut process = stage.spawn_to(File::create(&printed).unwrap().into());
+    let url = process.listening().await;
+    let shown = fs::read_to_string(&printed).unwrap();
+    let root = shown.split_whitespace().find(|word| word.starts_with("sk_")).unwrap();
+    assert_eq!(Api::new(url, root).get(ACTIVE).await.0, StatusCode::OK, "{shown}");
+    process.stop().await;
+    fs::remove_file(&printed).unwrap();
+    stage.clear().await;
+}
+
 #[tokio::test]
 async fn a_key_that_one_daemon_revokes_soon_works_on_no_other() {
     let Some(database) = Database::postgres().await else {

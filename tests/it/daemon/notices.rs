@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 use super::{
     database::Database,
     ledger,
-    mail_server::MailServer,
     process::PATIENCE,
     receiver::{Call, Receiver, Say},
     stage::{ACCOUNT, Api, KEY, Stage, clips, instant, stories},
@@ -291,39 +290,5 @@ async fn two_daemons_on_one_database_tell_everything_once() {
     assert_eq!(calls.len(), all, "nobody died, so that nothing was sent twice");
     one.stop().await;
     other.stop().await;
-    stage.clear().await;
-}
-
-#[tokio::test]
-async fn a_batch_that_ends_with_failures_is_mailed_about_but_none_from_before() {
-    let server = MailServer::start().await;
-    let stage = stage(json!({"failed": {"probability": 1.0}})).await;
-    let daemon = stage.start().await;
-    let before = daemon
-        .api
-        .publish(&stories(ACCOUNT, &clips(2), json!({"maxRetries": 0})))
-        .await;
-    daemon.api.finished(&before).await;
-    daemon.stop().await;
-
-    let stage = stage
-        .set("STORYCLIP_SMTP_URL", &server.url)
-        .set("STORYCLIP_EMAIL_FROM", "StoryClip <storyclip@example.com>")
-        .set("STORYCLIP_EMAIL_RECIPIENTS", "stories:ops@example.com dev@example.com");
-    let daemon = stage.start().await;
-    let other = ["https://cdn.example/a.mp4", "https://cdn.example/b.mp4"].map(str::to_owned);
-    let body = stories(ACCOUNT, &other, json!({"maxRetries": 0}));
-    let batch = daemon.api.publish(&body).await;
-    let mails = server.mails(2).await;
-    for address in ["ops@example.com", "dev@example.com"] {
-        let to = format!("RCPT TO:<{address}>");
-        let mail = mails.iter().find(|mail| mail.contains(&to)).unwrap();
-        let parts = ["2 of 2 clips failed", &*batch, "Clip 1 (clip_1): failed"];
-        for part in parts.iter().chain(&["MAIL FROM:<storyclip@example.com>"]) {
-            assert!(mail.contains(part), "{part}: {mail}");
-        }
-    }
-    assert!(!mails.concat().contains(&before));
-    daemon.stop().await;
     stage.clear().await;
 }

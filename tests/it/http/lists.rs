@@ -8,7 +8,7 @@ use storyclip_actors::model::{BatchId, BatchStatus, ClipStatus};
 
 use super::{
     runner::Runner,
-    server::{START, Server, body_of, problem, read},
+    server::{FULL, START, Server, body_of, problem, read},
 };
 
 const HISTORY: &str = "/api/metricool/history?userId=u1";
@@ -101,6 +101,12 @@ async fn history_is_newest_first_and_can_be_narrowed() {
 
     let whole = "/api/metricool/history";
     problem(server.get(whole).send().await.unwrap(), 400, "MISSING_USER_ID").await;
+    for key in ["sk_root_1", FULL] {
+        for lost in ["?userId=", "?userId"] {
+            let request = server.bare(Method::GET, &format!("{whole}{lost}")).bearer_auth(key);
+            problem(request.send().await.unwrap(), 400, "MISSING_USER_ID").await;
+        }
+    }
     let asked = async |key: &str, path: &str| {
         let request = server.bare(Method::GET, path).bearer_auth(key);
         read(request.send().await.unwrap()).await.1

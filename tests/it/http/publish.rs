@@ -159,9 +159,26 @@ async fn a_dry_run_never_publishes() {
         let path = format!("{PUBLISH}?{query}");
         server.post(&path).json(&body_of(1)).send().await.unwrap()
     };
-    for wrong in ["dryRun=yes", "dryRun=%ff", "dryRun=false&dryRun=true"] {
+    for wrong in [
+        "dryRun=yes",
+        "dryRun=%ff",
+        "dryRun=false&dryRun=true",
+        "dryRun",
+        "dryRun=",
+        "dryRun=True",
+    ] {
         let told = problem(send(wrong).await, 400, "INVALID_QUERY").await;
-        assert_eq!(told["errors"][0]["field"], "dryRun");
+        assert_eq!(told["errors"][0]["field"], "dryRun", "{wrong}");
+    }
+    for (misspelled, field) in [
+        ("dryrun=true", "dryrun"),
+        ("dry_run=true", "dry_run"),
+        ("dry-run", "dry-run"),
+        ("DryRun=true&dryRun=false", "DryRun"),
+        ("dryRun=false&dryRum=true", "dryRum"),
+    ] {
+        let told = problem(send(misspelled).await, 400, "INVALID_QUERY").await;
+        assert_eq!(told["errors"][0]["field"], field, "{misspelled}");
     }
     assert_eq!(server.rows().await, [0; 6]);
     assert_eq!(send("dryRun=false").await.status(), StatusCode::ACCEPTED);

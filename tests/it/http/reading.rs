@@ -157,17 +157,12 @@ async fn active_lists_what_is_under_way() {
         get(&server, "/api/metricool/batches/active?userId=u2").await["count"],
         0
     );
-    for path in [
-        "/api/metricool/batches/active",
-        "/api/metricool/batch/user-active?userId=",
-    ] {
+    for path in ["/api/metricool/batches/active", "/api/metricool/batch/user-active"] {
         problem(server.get(path).send().await.unwrap(), 400, "MISSING_USER_ID").await;
-        let all = server
-            .bare(Method::GET, path)
-            .bearer_auth("sk_root_1")
-            .send()
-            .await
-            .unwrap();
+        let admin = |path: &str| server.bare(Method::GET, path).bearer_auth("sk_root_1").send();
+        let lost = admin(&format!("{path}?userId=")).await.unwrap();
+        problem(lost, 400, "MISSING_USER_ID").await;
+        let all = admin(path).await.unwrap();
         assert_eq!(read(all).await.1["count"], 2);
     }
 }

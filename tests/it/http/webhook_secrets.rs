@@ -177,7 +177,9 @@ async fn a_rotation_that_is_sent_twice_happens_once() {
         assert_eq!(repeated, first);
     }
     let elsewhere = post(&server, &rotation(&other), Some("k1"), &body).await;
-    problem(elsewhere, 422, "IDEMPOTENCY_KEY_REUSED").await;
+    let told = problem(elsewhere, 422, "IDEMPOTENCY_KEY_REUSED").await;
+    let why = "this Idempotency-Key was used for another request";
+    assert_eq!(told["error"], why, "the body was the same");
 }
 
 #[tokio::test]

@@ -93,6 +93,34 @@ async fn a_pause_withdraws_and_a_resume_gives_new_slots_in_order() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_resume_after_a_slot_has_come_is_told_once_as_what_it_is() {
+    // Paused too near to the first slot for a withdrawal, or so long that the slot of a withdrawn clip has passed.
+    for (before_the_slot, live_then) in [(Duration::from_secs(10), 1), (MINUTE, 0)] {
+        let world = world_of_minutes().await;
+        let batch = world.submit(in_an_hour(3));
+        world.wait(&batch, MINUTE, |_, clips| all_with_the_network(clips)).await;
+        let first = slots(&world, &batch)[0].unwrap();
+        tokio::time::sleep(first.since(world.now()) - before_the_slot).await;
+        world.command(&batch, Wish::Pause).await;
+        tokio::time::sleep(3 * MINUTE).await;
+        assert_eq!(live(&world).len(), live_then);
+        let (row, _) = world.store.read(&batch);
+        assert_eq!((row.status, row.started_at), (BatchStatus::Paused, None));
+        assert_eq!(world.command(&batch, Wish::Resume).await, Some(BatchStatus::Processing));
+        world.wait_status(&batch, LONG, BatchStatus::Completed).await;
+        let told = world.store.events(&batch);
+        let resumed: Vec<&str> = told
+            .iter()
+            .filter(|event| event.kind.as_str() == "resumed")
+            .map(|event| event.body.as_str())
+            .collect();
+        assert_eq!(resumed.len(), 1, "{resumed:?}");
+        assert!(resumed[0].contains(r#""status":"processing""#), "{resumed:?}");
+        assert_ledger(&world, &batch);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_that_is_taken_back_at_once_loses_and_doubles_nothing() {
     for millis in (0..1_500).step_by(61) {
         let world = world_of_minutes().await;
