@@ -2,11 +2,12 @@
 //!
 //! Compiled only with the feature `crash-points`, which this package's own tests turn on and nothing else does: tests run
 //! the real binary without a second build, and no environment can make the one that people run die. The daemon wraps its
-//! ports in it, the committer passes it after each commit, and whoever migrates the schema before. `STORYCLIP_TEST_CRASH` is
+//! ports and its root in it, the committer passes it after each commit, and whoever migrates the schema before. `STORYCLIP_TEST_CRASH` is
 //! read once and says how, where and when: see [`crash`].
 
 mod crash;
 mod migration;
+mod root;
 
 use std::{
     collections::HashSet,
@@ -23,6 +24,7 @@ use storyclip_actors::{
 
 use crash::{CRASH, Point, VARIABLE, pass};
 pub use migration::migrating;
+pub use root::DyingRoot;
 
 /// How long a call is under way when it is cut short.
 const UNDER_WAY: Duration = Duration::from_millis(5);

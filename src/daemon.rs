@@ -146,7 +146,10 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
     });
     let (notices, notifications) = notifying::start(&config, &store, &clock)?;
     let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
-    let (supervisor, supervising) = Actor::spawn(None, Root, (context.clone(), directory.clone())).await?;
+    let root = Root;
+    #[cfg(feature = "crash-points")]
+    let root = crate::crash_points::DyingRoot(root);
+    let (supervisor, supervising) = Actor::spawn(None, root, (context.clone(), directory.clone())).await?;
 
     let ahead = Arc::new(AskMetricool {
         metricool,

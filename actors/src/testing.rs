@@ -143,7 +143,7 @@ impl World {
 
     /// Writes the command's row as the HTTP route does, and waits for the actor's word.
     pub async fn command(&self, batch: &BatchId, wish: Wish) -> Option<BatchStatus> {
-        self.store.insert_command(batch, wish);
+        self.store.insert_command(batch, wish, self.now());
         let asked = self.supervisor.call(
             |reply| SupervisorMessage::Command(batch.clone(), reply),
             Some(Duration::from_secs(5)),

@@ -37,6 +37,8 @@ pub enum Point {
     Call,
     /// A call to the network has its answer; nobody was told.
     Answer,
+    /// The root has passed on a message, or heard of an actor below it.
+    Root,
     /// The supervisor has used the store.
     Supervisor,
     /// A batch's actor has used the store.
@@ -97,6 +99,7 @@ impl FromStr for Crash {
             Some("commit") => Point::Commit,
             Some("call") => Point::Call,
             Some("answer") => Point::Answer,
+            Some("root") => Point::Root,
             Some("supervisor") => Point::Supervisor,
             Some("batch") => Point::Batch,
             Some("publisher") => Point::Publisher,

@@ -130,11 +130,12 @@ impl Texts {
             .map(|status| format!("'{status}'"))
             .collect();
         Self {
+            // Without a `wake_at` it is there for a command, and somebody waits; the databases sort nulls each its own way.
             due: text(format!(
                 "WITH c AS MATERIALIZED (SELECT batch_id FROM publish_batches WHERE batch_id IN (\
                  SELECT batch_id FROM (SELECT batch_id FROM publish_batches WHERE wake_at <= $3 AND {free} \
                  ORDER BY wake_at, batch_id LIMIT $5) AS due UNION {waiting}) AND {free} \
-                 ORDER BY wake_at, batch_id LIMIT $4{lock}) {take}"
+                 ORDER BY wake_at NULLS FIRST, batch_id LIMIT $4{lock}) {take}"
             )),
             named: text(format!(
                 "WITH c AS MATERIALIZED (SELECT batch_id FROM publish_batches WHERE batch_id = $4 AND {free} AND (\

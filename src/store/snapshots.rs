@@ -46,7 +46,7 @@ impl Texts {
                 "b ep#",
                 &format!(
                     "SELECT p.batch_id, {batch} FROM v CROSS JOIN publish_batches p \
-                     WHERE p.batch_id = v.b AND p.lease_epoch = v.ep ORDER BY p.wake_at, p.batch_id"
+                     WHERE p.batch_id = v.b AND p.lease_epoch = v.ep ORDER BY p.wake_at NULLS FIRST, p.batch_id"
                 ),
             ),
             // Sorted when they are read: each batch's few come in order by themselves nearly always.

@@ -32,6 +32,7 @@ mod queries;
 mod receiver;
 mod resolving;
 mod retrying;
+mod root_panics;
 mod rotation;
 mod scheduling;
 mod secrets;

@@ -5,6 +5,7 @@ mod commands;
 mod faults;
 mod leases;
 mod port;
+mod writing;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -17,15 +18,13 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::rows::{AttemptRow, NewBatch, fresh_clip, merge};
+use super::rows::{AttemptRow, NewBatch, fresh_clip};
 use crate::{
-    error::StoreError,
     events::Event,
     model::{
         AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PostRef, PublishMode, Request,
-        Timestamp, Totals,
+        Timestamp,
     },
-    ports::Change,
     schedule::{SlotRule, planned_slots},
 };
 
@@ -49,10 +48,13 @@ pub struct RowView {
     pub expires: Timestamp,
 }
 
+/// The ledger, by batch, clip and attempt.
+type Attempts = BTreeMap<(BatchId, u32, u32), AttemptRow>;
+
 #[derive(Default)]
 struct Rows {
     batches: BTreeMap<BatchId, Row>,
-    attempts: BTreeMap<(BatchId, u32, u32), AttemptRow>,
+    attempts: Attempts,
     commits: u64,
 }
 
@@ -70,7 +72,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store; slots are compared by this rule's granularity.
+    /// An empty store; the slots of batches that are made in it follow this rule.
     pub fn new(slots: SlotRule) -> Self {
         Self {
             rows: Mutex::default(),
@@ -95,7 +97,6 @@ impl MemoryStore {
     }
 
     pub(super) fn insert(&self, new: NewBatch, now: Timestamp) -> BatchId {
-        let id = BatchId::from(new.id);
         let wanted = new
             .scheduled
             .into_iter()
@@ -111,7 +112,7 @@ impl MemoryStore {
             })
             .collect();
         let batch = Batch {
-            id: id.clone(),
+            id: new.id.into(),
             tenant: "stories".into(),
             user: "u1".into(),
             account: new.account.into(),
@@ -131,11 +132,17 @@ impl MemoryStore {
             started_at: None,
             completed_at: None,
         };
+        self.put(batch, clips)
+    }
+
+    /// Puts a batch into the store as it is given, with a lease of nobody.
+    pub fn put(&self, batch: Batch, clips: Vec<Clip>) -> BatchId {
+        let id = batch.id.clone();
         let row = Row {
+            expires: batch.created_at,
             batch,
             clips,
             owner: None,
-            expires: now,
             commands: Vec::new(),
             events: Vec::new(),
             restarted_at: None,
@@ -224,76 +231,6 @@ impl MemoryStore {
     /// How many changes were committed.
     pub fn commits(&self) -> u64 {
         self.rows().commits
-    }
-
-    pub(super) fn write(&self, change: &Change) -> Result<(), StoreError> {
-        let mut rows = self.rows();
-        self.guard(&rows, change)?;
-        rows.commits += 1;
-        for write in &change.attempts {
-            let key = (change.batch.clone(), write.clip, write.attempt);
-            let row = rows.attempts.entry(key).or_default();
-            row.batch = change.batch.to_string();
-            row.account = change.account.to_string();
-            merge(&mut row.write, write);
-        }
-        let Some(row) = rows.batches.get_mut(&change.batch) else {
-            return Err(StoreError::Lost);
-        };
-        for write in &change.clips {
-            row.clips[write.clip.index as usize - 1] = write.clip.clone();
-        }
-        assert_eq!(
-            Totals::of(&row.clips),
-            change.head.totals,
-            "totals change with the clip they count"
-        );
-        row.batch.status = change.head.status;
-        row.batch.error = change.head.error.clone();
-        row.batch.wake_at = change.head.wake_at;
-        row.batch.started_at = change.head.started_at;
-        row.batch.completed_at = change.head.completed_at;
-        row.batch.restarts = change.head.restarts;
-        if change.head.release {
-            row.owner = None;
-        }
-        row.events.extend(change.events.iter().cloned());
-        for (command, applied) in &mut row.commands {
-            *applied |= change.applied.contains(&command.id);
-        }
-        drop(rows);
-        self.changed.notify_waiters();
-        Ok(())
-    }
-
-    fn guard(&self, rows: &Rows, change: &Change) -> Result<(), StoreError> {
-        let row = rows.batches.get(&change.batch).ok_or(StoreError::Lost)?;
-        let stale = |write: &crate::ports::ClipWrite| row.clips[write.clip.index as usize - 1].status != write.expected;
-        let is_stale = row.batch.status != change.head.expected || change.clips.iter().any(stale);
-        let is_owner = row.batch.epoch == change.epoch && row.owner.is_some();
-        if !(is_owner || cfg!(feature = "without-epoch-guard")) || is_stale {
-            return Err(StoreError::Lost);
-        }
-        for write in &change.attempts {
-            let key = (change.batch.clone(), write.clip, write.attempt);
-            let others = || {
-                rows.attempts
-                    .iter()
-                    .filter(|(other, row)| **other != key && row.account == change.account.as_str())
-            };
-            if let Some(post) = &write.post
-                && others().any(|(_, row)| row.write.post.as_ref().is_some_and(|owned| owned.id == post.id))
-            {
-                return Err(StoreError::Conflict("post".into()));
-            }
-            if let Some(Request { slot, media, .. }) = &write.request {
-                let same = |other: &Request| self.slots.same(other.slot, *slot) && other.media == *media;
-                if others().any(|(_, row)| row.write.request.as_ref().is_some_and(same)) {
-                    return Err(StoreError::Conflict("slot".into()));
-                }
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn waiting_commands(&self, batch: &BatchId) -> Vec<Command> {

@@ -178,7 +178,7 @@ async fn whatever_is_wished_every_clip_is_settled_and_live_at_most_once() {
                 wish(&world, &batch, dice)
             };
             match dice.below(3) {
-                0 => world.store.insert_command(&batch, wish),
+                0 => world.store.insert_command(&batch, wish, world.now()),
                 _ => drop(world.command(&batch, wish).await),
             }
             if dice.below(4) == 0 {

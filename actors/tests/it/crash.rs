@@ -83,7 +83,7 @@ async fn an_actor_that_ends_late_does_not_take_its_successor_out_of_the_director
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
     // The lease is free and a command waits, but the actor has not heard yet that its last commit is durable.
     world.store.set_answers_take(Duration::from_millis(500));
-    world.store.insert_command(&batch, Wish::Cancel);
+    world.store.insert_command(&batch, Wish::Cancel, world.now());
     world.nudge(SupervisorMessage::Claim);
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(world.store.read(&batch).0.epoch, 2, "a second actor runs it");

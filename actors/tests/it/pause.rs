@@ -108,7 +108,7 @@ async fn a_pause_and_a_resume_survive_a_kill_before_and_after_they_are_applied()
 async fn wish(world: &World, batch: &storyclip_actors::model::BatchId, wish: Wish, heard: bool) {
     match heard {
         true => drop(world.command(batch, wish).await.unwrap()),
-        false => world.store.insert_command(batch, wish),
+        false => world.store.insert_command(batch, wish, world.now()),
     }
 }
 
@@ -124,7 +124,7 @@ async fn repeating_either_changes_nothing_and_the_last_word_counts() {
     let stops = kinds(&world, &batch).iter().filter(|kind| **kind == "paused").count();
     assert_eq!(stops, 1);
     for wish in [Wish::Resume, Wish::Pause, Wish::Resume, Wish::Pause] {
-        world.store.insert_command(&batch, wish);
+        world.store.insert_command(&batch, wish, world.now());
     }
     assert_eq!(world.command(&batch, Wish::Resume).await, Some(BatchStatus::Processing));
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
@@ -226,7 +226,7 @@ async fn a_command_that_cannot_be_read_is_done_with_and_the_next_is_carried_out(
     let world = world().await;
     let batch = world.submit(NewBatch::of("b", 2));
     world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
-    world.store.insert_unreadable_command(&batch);
+    world.store.insert_unreadable_command(&batch, world.now());
     assert_eq!(world.command(&batch, Wish::Pause).await, Some(BatchStatus::Paused));
     assert_eq!(world.store.commands_waiting(&batch), 0);
 }

@@ -168,7 +168,7 @@ async fn a_cancel_of_a_reopened_clip_follows_its_old_post_and_sends_nothing() {
         .push_back(failure(FailureKind::Permanent));
     let batch = world.submit(NewBatch::of("b", 1));
     world.wait_status(&batch, LONG, BatchStatus::Completed).await;
-    world.store.insert_command(&batch, all());
+    world.store.insert_command(&batch, all(), world.now());
     world.command(&batch, Wish::Cancel).await;
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
     assert_eq!(statuses(&world, &batch), (BatchStatus::Cancelled, vec![S::Failed]));

@@ -54,7 +54,7 @@ pub async fn held(world: &World, batch: NewBatch, lost: Fault) -> BatchId {
 async fn wish(world: &mut World, batch: &BatchId, wish: Wish, crash: Option<bool>) {
     match crash {
         None | Some(true) => drop(world.command(batch, wish).await),
-        Some(false) => world.store.insert_command(batch, wish),
+        Some(false) => world.store.insert_command(batch, wish, world.now()),
     }
     if crash.is_some() {
         world.crash(Duration::from_millis(30)).await;
@@ -126,7 +126,7 @@ async fn a_post_of_another_clip_is_refused_and_takes_nothing_with_it() {
         world.wait_status(&batch, LONG, BatchStatus::Paused).await;
         let others = clip(&world, &batch, 2).post.unwrap().id;
         let (events, attempts) = (world.store.events(&batch).len(), world.store.attempts());
-        world.store.insert_command(&batch, Wish::Pause);
+        world.store.insert_command(&batch, Wish::Pause, world.now());
         wish(&mut world, &batch, adopt(1, others.as_str()), crash).await;
         world
             .wait(&batch, LONG, |_, clips| {
@@ -147,9 +147,15 @@ async fn a_post_of_another_clip_is_refused_and_takes_nothing_with_it() {
         assert_eq!(world.store.attempts().len(), attempts.len());
 
         // Wishes before and after it are none the worse for it.
-        world.store.insert_command(&batch, adopt(1, others.as_str()));
-        world.store.insert_command(&batch, resolve(1, Resolution::Drop));
-        world.store.insert_command(&batch, adopt(1, others.as_str()));
+        world
+            .store
+            .insert_command(&batch, adopt(1, others.as_str()), world.now());
+        world
+            .store
+            .insert_command(&batch, resolve(1, Resolution::Drop), world.now());
+        world
+            .store
+            .insert_command(&batch, adopt(1, others.as_str()), world.now());
         world.command(&batch, Wish::Resume).await;
         world.wait_status(&batch, LONG, BatchStatus::Completed).await;
         assert_eq!(statuses(&world, &batch).1, [S::Failed, S::Published, S::Published]);

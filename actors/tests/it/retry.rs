@@ -26,7 +26,7 @@ pub(super) fn failure(kind: FailureKind) -> Option<PublishFailure> {
 pub(super) async fn wish_and_crash(world: &mut World, batch: &BatchId, wish: Wish, heard: bool) {
     match heard {
         true => drop(world.command(batch, wish).await.unwrap()),
-        false => world.store.insert_command(batch, wish),
+        false => world.store.insert_command(batch, wish, world.now()),
     }
     world.crash(Duration::from_millis(20)).await;
 }

@@ -19,7 +19,7 @@ const CRASH: &str = "STORYCLIP_TEST_CRASH";
 const BYSTANDER: &str = "5372119";
 
 /// The actor's batch and another one.
-fn two_batches() -> [Value; 2] {
+pub fn two_batches() -> [Value; 2] {
     let mut other = stories(BYSTANDER, &clips(3), json!({}));
     other["userId"] = "u2".into();
     [stories(ACCOUNT, &clips(3), json!({})), other]
@@ -235,7 +235,7 @@ async fn a_batch_whose_media_always_panics_is_paused_with_the_reason_and_the_oth
 }
 
 /// The process ends by itself with 1, and the next one goes on.
-async fn ends_and_goes_on(crash: &str) {
+pub async fn ends_and_goes_on(crash: &str) {
     let mut stage = stage(crash).await;
     let mut daemon = stage.start().await;
     let body = stories(ACCOUNT, &clips(3), json!({}));

@@ -11,14 +11,14 @@ use std::{
 };
 
 use sqlx::{AnyPool, AssertSqlSafe, Row, any::AnyPoolOptions};
-use storyclip::store::{CommitListener, Committed, Created, NewBatch, NewClip, Options, Store};
+use storyclip::store::{CommitListener, Committed, NewBatch, NewClip, Options, Store, StoredEvent, StreamScope};
 use storyclip_actors::{
     events::{Event, EventKind},
     model::{
         BatchId, BatchStatus, ClipStatus, Network, NodeId, OnFailure, PublishMode, Request, Speed, Tenant, Timestamp,
         Totals, UserId,
     },
-    ports::{AttemptWrite, BatchWrite, Change, Claim, ClipWrite, Snapshot, Store as _},
+    ports::{AttemptWrite, BatchWrite, Change, ClipWrite, Snapshot},
 };
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -74,6 +74,8 @@ pub struct Bench {
     pub store: Store,
     pub ears: Arc<Ears>,
     pub options: Options,
+    /// The same database as other daemons have it open.
+    pub others: Mutex<Vec<Store>>,
     /// Looks at the tables beside the store.
     pub probe: AnyPool,
     /// Where databases are made and dropped; `None` on SQLite.
@@ -127,6 +129,7 @@ impl Bench {
             store,
             ears,
             options,
+            others: Mutex::default(),
             probe,
             server,
             _dir: dir,
@@ -135,6 +138,10 @@ impl Bench {
 
     pub async fn end(self) {
         self.store.close().await;
+        let others = std::mem::take(&mut *self.others.lock().unwrap());
+        for other in others {
+            other.close().await;
+        }
         self.probe.close().await;
         self.drop_database().await;
     }
@@ -158,6 +165,12 @@ impl Bench {
         true
     }
 
+    /// The events of a batch from the first on.
+    pub async fn events_of(&self, batch: &BatchId) -> Vec<StoredEvent> {
+        let scope = StreamScope::Batch(batch.clone());
+        self.store.events_after(&scope, 0, 10_000).await.unwrap()
+    }
+
     /// Reads one number with a query of the test.
     pub async fn number(&self, sql: &str) -> i64 {
         sqlx::query(AssertSqlSafe(sql))
@@ -170,34 +183,6 @@ impl Bench {
     /// Changes rows behind the store's back.
     pub async fn meddle(&self, sql: &str) {
         sqlx::query(AssertSqlSafe(sql)).execute(&self.probe).await.unwrap();
-    }
-
-    /// How many rows each table has that a step may write to.
-    pub async fn rows(&self) -> Vec<i64> {
-        let mut counts = Vec::new();
-        for table in [
-            "publish_batches",
-            "publish_batch_clips",
-            "delivery_attempts",
-            "batch_events",
-            "batch_commands",
-        ] {
-            counts.push(self.number(&format!("SELECT COUNT(*) FROM {table}")).await);
-        }
-        counts
-    }
-
-    /// Creates a batch of user `u1` and gives its snapshot, leased by node `n1` until `T0` + 15 s.
-    pub async fn live(&self, id: &str, clips: usize) -> Snapshot {
-        assert_eq!(self.store.create_batch(batch(id, clips)).await.unwrap(), Created::New);
-        self.take(id).await
-    }
-
-    pub async fn take(&self, id: &str) -> Snapshot {
-        let claim = Claim::Named(BatchId::from(id));
-        let mut taken = self.store.claim(&node("n1"), claim, T0, at(15)).await.unwrap();
-        assert_eq!(taken.len(), 1, "{id}");
-        taken.remove(0)
     }
 }
 

@@ -6,11 +6,14 @@ use futures_util::future::join_all;
 use storyclip::store::{Page, StreamScope};
 use storyclip_actors::{
     error::StoreError,
-    model::{BatchStatus, ClipStatus, PostRef, Totals, Trouble, Wish},
+    model::{BatchId, BatchStatus, ClipStatus, PostRef, Totals, Trouble, Wish},
     ports::{AttemptVerdict, AttemptWrite, ClipWrite, Store as _},
 };
 
-use super::bench::{Bench, at, batch, event, intent, request, step, tenant};
+use super::{
+    bench::{Bench, at, batch, event, intent, request, step, tenant},
+    subject::Subject,
+};
 
 pub async fn a_step_reaches_every_table(bench: &Bench) {
     let mut snapshot = bench.live("b1", 2).await;
@@ -136,33 +139,24 @@ pub async fn a_step_reaches_every_table(bench: &Bench) {
     );
 }
 
-pub async fn a_stale_epoch_leaves_no_row(bench: &Bench) {
+pub async fn a_stale_epoch_leaves_no_row(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
     let before = bench.rows().await;
     let mut stale = intent(&snapshot, "m", at(60));
     stale.epoch -= 1;
-    assert_eq!(bench.store.commit(Arc::new(stale)).await, Err(StoreError::Lost));
-    bench.store.release_all(&super::bench::node("n1"), &[]).await.unwrap();
+    assert_eq!(bench.store().commit(Arc::new(stale)).await, Err(StoreError::Lost));
+    bench.store().release_all(&super::bench::node("n1"), &[]).await.unwrap();
     let released = intent(&snapshot, "m", at(60));
     assert_eq!(
-        bench.store.commit(Arc::new(released)).await,
+        bench.store().commit(Arc::new(released)).await,
         Err(StoreError::Lost),
         "nobody holds the lease"
     );
     assert_eq!(bench.rows().await, before);
-    assert_eq!(
-        bench
-            .store
-            .head(&StreamScope::User(tenant(), "u1".into()))
-            .await
-            .unwrap(),
-        0
-    );
-    let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
-    assert_eq!((view.last_event, view.clips[0].status), (0, ClipStatus::Pending));
+    assert_eq!(bench.seen(&"b1".into()).await.clips[0].status, ClipStatus::Pending);
 }
 
-pub async fn a_wrong_status_loses_only_its_own_change(bench: &Bench) {
+pub async fn a_wrong_status_loses_only_its_own_change(bench: &impl Subject) {
     let mut changes = Vec::new();
     for n in 0..6 {
         let snapshot = bench.live(&format!("b{n}"), 1).await;
@@ -175,37 +169,28 @@ pub async fn a_wrong_status_loses_only_its_own_change(bench: &Bench) {
         }
         changes.push(change);
     }
-    let results = join_all(changes.into_iter().map(|change| bench.store.commit(Arc::new(change)))).await;
+    let results = join_all(changes.into_iter().map(|change| bench.store().commit(Arc::new(change)))).await;
     let lost: Vec<_> = results.iter().map(|result| *result == Err(StoreError::Lost)).collect();
     assert_eq!(lost, [false, true, false, false, true, true]);
     assert_eq!(bench.rows().await, [6, 6, 3, 3, 0]);
-    assert_eq!(
-        bench
-            .number("SELECT COUNT(*) FROM publish_batch_clips WHERE status = 'uploading'")
-            .await,
-        3
-    );
-    assert_eq!(
-        bench
-            .store
-            .head(&StreamScope::User(tenant(), "u1".into()))
-            .await
-            .unwrap(),
-        3
-    );
+    let mut uploading = Vec::new();
+    for n in 0..6 {
+        let clip = &bench.seen(&BatchId::from(format!("b{n}"))).await.clips[0];
+        uploading.push(clip.status == ClipStatus::Uploading);
+    }
+    assert_eq!(uploading, [true, false, true, true, false, false]);
 }
 
-pub async fn a_taken_slot_refuses_only_the_offender(bench: &Bench) {
+pub async fn a_taken_slot_refuses_only_the_offender(bench: &impl Subject) {
     let mut changes = Vec::new();
     for n in 0..9 {
         let snapshot = bench.live(&format!("b{n}"), 1).await;
         let media = if n == 6 { "m2".to_owned() } else { format!("m{n}") };
         changes.push(intent(&snapshot, &media, at(60)));
     }
-    let creates = bench.store.create_batch(batch("beside", 1));
-    let commits = join_all(changes.into_iter().map(|change| bench.store.commit(Arc::new(change))));
-    let (results, created) = tokio::join!(commits, creates);
-    created.unwrap();
+    let creates = bench.create(batch("beside", 1));
+    let commits = join_all(changes.into_iter().map(|change| bench.store().commit(Arc::new(change))));
+    let (results, ()) = tokio::join!(commits, creates);
     for (n, result) in results.iter().enumerate() {
         match n {
             6 => assert!(matches!(result, Err(StoreError::Conflict(_))), "{result:?}"),
@@ -213,6 +198,10 @@ pub async fn a_taken_slot_refuses_only_the_offender(bench: &Bench) {
         }
     }
     assert_eq!(bench.rows().await, [10, 10, 8, 8, 0]);
+}
+
+pub async fn a_refused_step_takes_no_number(bench: &Bench) {
+    a_taken_slot_refuses_only_the_offender(bench).await;
     let heard: Vec<i64> = bench
         .ears
         .0
@@ -224,7 +213,7 @@ pub async fn a_taken_slot_refuses_only_the_offender(bench: &Bench) {
     assert_eq!(heard, [1, 2, 3, 4, 5, 6, 7, 8], "in order, without a gap");
 }
 
-pub async fn two_steps_of_one_batch_commit_in_order(bench: &Bench) {
+pub async fn two_steps_of_one_batch_commit_in_order(bench: &impl Subject) {
     let mut snapshot = bench.live("b1", 1).await;
     let other = bench.live("b2", 1).await;
     let first = intent(&snapshot, "m", at(60));
@@ -238,23 +227,15 @@ pub async fn two_steps_of_one_batch_commit_in_order(bench: &Bench) {
     });
     second.events = vec![event("second"), event("third")];
     let (a, b, c) = tokio::join!(
-        bench.store.commit(Arc::new(first)),
-        bench.store.commit(Arc::new(second)),
-        bench.store.commit(Arc::new(intent(&other, "other", at(60))))
+        bench.store().commit(Arc::new(first)),
+        bench.store().commit(Arc::new(second)),
+        bench.store().commit(Arc::new(intent(&other, "other", at(60))))
     );
     assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
-    let events = bench
-        .store
-        .events_after(&StreamScope::Batch("b1".into()), 0, 10)
-        .await
-        .unwrap();
-    let numbers: Vec<i64> = events.iter().map(|event| event.seq).collect();
-    assert_eq!(numbers, [1, 2, 3]);
-    let view = bench.store.batch(&tenant(), &"b1".into()).await.unwrap().unwrap();
-    assert_eq!(
-        (view.clips[0].status, view.last_event),
-        (ClipStatus::WaitingConfirmation, 3)
-    );
+    let events: Vec<_> = ["m", "second", "third"].map(|body| event(body).body).into();
+    assert_eq!(bench.events(&"b1".into()).await, events);
+    let clip = &bench.seen(&"b1".into()).await.clips[0];
+    assert_eq!(clip.status, ClipStatus::WaitingConfirmation);
 }
 
 pub async fn user_numbers_have_no_gaps(bench: &Bench) {

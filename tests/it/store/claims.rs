@@ -5,44 +5,28 @@ use std::sync::Arc;
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
-use storyclip::store::{Options, Store};
 use storyclip_actors::{
     error::StoreError,
     model::{BatchId, BatchStatus, ClipStatus, PostRef, Trouble, Wish, code},
     ports::{Claim, ClipWrite, Store as _},
 };
 
-use super::bench::{Bench, T0, at, batch, intent, node, step, tenant};
+use super::{
+    bench::{Bench, T0, at, batch, intent, node, step, tenant},
+    subject::Subject,
+};
 
-pub async fn racing_claimers_get_each_batch_once(bench: &Bench) {
+pub async fn racing_claimers_get_each_batch_once(bench: &impl Subject) {
     let creates = (0..200).map(|n| {
         let mut new = batch(&format!("b{n:03}"), 3);
         new.created_at = T0 + Duration::from_millis(n);
-        bench.store.create_batch(new)
+        bench.create(new)
     });
-    join_all(creates)
-        .await
-        .into_iter()
-        .for_each(|created| drop(created.unwrap()));
-    // On PostgreSQL half of the claimers are another daemon.
-    let second = match bench.store.is_sqlite() {
-        true => bench.store.clone(),
-        false => Store::open(
-            &Options {
-                readers: 2,
-                ..bench.options.clone()
-            },
-            bench.ears.clone(),
-        )
-        .await
-        .unwrap(),
-    };
+    join_all(creates).await;
+    // Where it can be, half of the claimers are another daemon.
+    let daemons = bench.daemons().await;
     let claimers = (0..16).map(|n| {
-        let store = if n % 2 == 0 {
-            bench.store.clone()
-        } else {
-            second.clone()
-        };
+        let store = daemons[n % 2].clone();
         tokio::spawn(async move {
             let (mut taken, mut empty) = (Vec::new(), 0);
             while empty < 20 {
@@ -66,11 +50,8 @@ pub async fn racing_claimers_get_each_batch_once(bench: &Bench) {
             .iter()
             .all(|snapshot| snapshot.batch.epoch == 1 && snapshot.clips.len() == 3)
     );
-    if !bench.store.is_sqlite() {
-        second.close().await;
-    }
     let ordered = bench
-        .store
+        .store()
         .claim(&node("late"), Claim::Due(3), at(16), at(30))
         .await
         .unwrap();
@@ -83,22 +64,22 @@ pub async fn racing_claimers_get_each_batch_once(bench: &Bench) {
     assert!(ordered.iter().all(|snapshot| snapshot.batch.epoch == 2));
 }
 
-pub async fn a_node_can_say_which_batches_it_has_leases_of(bench: &Bench) {
-    let leased = async |name: &str| bench.store.leased(&node(name)).await.unwrap();
+pub async fn a_node_can_say_which_batches_it_has_leases_of(bench: &impl Subject) {
+    let leased = async |name: &str| bench.store().leased(&node(name)).await.unwrap();
     assert!(leased("n1").await.is_empty());
     bench.live("b2", 1).await;
     bench.live("b1", 1).await;
     assert_eq!(leased("n1").await, ["b1".into(), "b2".into()]);
     assert!(leased("n2").await.is_empty());
-    bench.store.release_all(&node("n1"), &[]).await.unwrap();
+    bench.store().release_all(&node("n1"), &[]).await.unwrap();
     assert!(leased("n1").await.is_empty());
 }
 
-pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
+pub async fn a_named_claim_needs_something_to_do(bench: &impl Subject) {
     let named = async |now| {
         let claim = Claim::Named("b1".into());
         !bench
-            .store
+            .store()
             .claim(&node("n2"), claim, now, at(1_000))
             .await
             .unwrap()
@@ -108,16 +89,12 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     assert!(!named(at(14)).await, "somebody holds the lease");
     let mut change = step(&snapshot);
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store.commit(Arc::new(change)).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
     assert!(!named(at(20)).await, "it is finished");
-    bench
-        .store
-        .command(&"b1".into(), &Wish::Cancel, "key", at(21))
-        .await
-        .unwrap();
+    bench.command(&"b1".into(), &Wish::Cancel, at(21)).await.unwrap();
     assert!(named(at(22)).await, "a command waits");
 
-    bench.store.release_all(&node("n2"), &[]).await.unwrap();
+    bench.store().release_all(&node("n2"), &[]).await.unwrap();
     snapshot = bench.take("b1").await;
     let mut change = step(&snapshot);
     let mut clip = snapshot.clips[0].clone();
@@ -131,13 +108,14 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
         expected: ClipStatus::Pending,
         clip,
     });
+    change.head.totals.failed = 1;
     change.applied = snapshot.commands.iter().map(|command| command.id.clone()).collect();
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store.commit(Arc::new(change)).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
     assert!(named(at(23)).await, "a clip timed out and may be looked at");
     assert!(
         bench
-            .store
+            .store()
             .claim(&node("n3"), Claim::Due(9), at(2_000), at(3_000))
             .await
             .unwrap()
@@ -146,7 +124,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     let nobody = Claim::Named("nobody".into());
     assert!(
         bench
-            .store
+            .store()
             .claim(&node("n2"), nobody, at(24), at(30))
             .await
             .unwrap()
@@ -154,12 +132,12 @@ pub async fn a_named_claim_needs_something_to_do(bench: &Bench) {
     );
 }
 
-pub async fn a_respawn_counts_restarts(bench: &Bench) {
+pub async fn a_respawn_counts_restarts(bench: &impl Subject) {
     let first = bench.live("b1", 1).await;
     let respawn = async |name: &str, seconds| {
         let claim = Claim::Respawn("b1".into());
         bench
-            .store
+            .store()
             .claim(&node(name), claim, at(seconds), at(seconds + 15))
             .await
             .unwrap()
@@ -175,69 +153,108 @@ pub async fn a_respawn_counts_restarts(bench: &Bench) {
         1,
         "ten minutes after the first a new window begins"
     );
-    assert_eq!(bench.store.commit(Arc::new(step(&first))).await, Err(StoreError::Lost));
+    assert_eq!(
+        bench.store().commit(Arc::new(step(&first))).await,
+        Err(StoreError::Lost)
+    );
 }
 
-pub async fn a_command_wakes_its_batch(bench: &Bench) {
+pub async fn a_command_wakes_its_batch(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
     let mut change = step(&snapshot);
     (change.head.wake_at, change.head.release) = (Some(at(5_000)), true);
-    bench.store.commit(Arc::new(change)).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
     let due = async |now| {
         bench
-            .store
+            .store()
             .claim(&node("n2"), Claim::Due(9), now, now + Duration::from_secs(5))
             .await
             .unwrap()
     };
     assert!(due(at(20)).await.is_empty());
-    let first = bench
-        .store
-        .command(&"b1".into(), &Wish::Cancel, "key", at(30))
-        .await
-        .unwrap();
-    let second = bench
-        .store
-        .command(&"b1".into(), &Wish::Cancel, "key", at(31))
-        .await
-        .unwrap();
+    let first = bench.command(&"b1".into(), &Wish::Cancel, at(30)).await.unwrap();
+    let second = bench.command(&"b1".into(), &Wish::Cancel, at(31)).await.unwrap();
     let taken = due(at(32)).await;
     let waiting: Vec<_> = taken[0].commands.iter().map(|command| command.id.clone()).collect();
     assert_eq!(waiting, [first.clone(), second.clone()], "oldest first");
     assert_eq!(taken[0].batch.wake_at, Some(at(30)));
     let mut change = step(&taken[0]);
     (change.head.wake_at, change.head.release, change.applied) = (None, true, vec![first]);
-    bench.store.commit(Arc::new(change)).await.unwrap();
-    let waiting = bench.store.commands(&"b1".into()).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
+    let waiting = bench.store().commands(&"b1".into()).await.unwrap();
     assert_eq!(
         (waiting.len(), &waiting[0].id, &waiting[0].wish),
         (1, &second, &Some(Wish::Cancel))
     );
     assert_eq!(due(at(33)).await.len(), 1, "a waiting command is due without a wake_at");
-    let unknown = bench
-        .store
-        .command(&"nobody".into(), &Wish::Cancel, "key", at(40))
-        .await;
+    let unknown = bench.command(&"nobody".into(), &Wish::Cancel, at(40)).await;
     assert_eq!(unknown, Err(StoreError::Lost));
 }
 
-pub async fn released_leases_are_free(bench: &Bench) {
+/// An actor that comes to rest writes over the `wake_at` of a command that came meanwhile.
+pub async fn a_command_is_heard_before_what_is_due(bench: &impl Subject) {
+    let resting = bench.live("rests", 1).await;
+    bench.create(batch("due", 1)).await;
+    bench.command(&"rests".into(), &Wish::Cancel, at(1)).await.unwrap();
+    let mut change = step(&resting);
+    (change.head.wake_at, change.head.release) = (None, true);
+    bench.store().commit(Arc::new(change)).await.unwrap();
+    let second = node("n2");
+    let claim = bench.store().claim(&second, Claim::Due(1), at(2), at(17));
+    assert_eq!(claim.await.unwrap()[0].batch.id, "rests".into());
+}
+
+/// A step that says so writes neither when its batch is to be claimed again nor whose lease it is.
+pub async fn a_wake_that_stays_is_not_written(bench: &impl Subject) {
+    let snapshot = bench.live("b1", 1).await;
+    let mut change = step(&snapshot);
+    (change.head.wake_at, change.head.wake_stays, change.head.release) = (Some(at(99)), true, true);
+    bench.store().commit(Arc::new(change)).await.unwrap();
+    assert_eq!(bench.seen(&"b1".into()).await.wake_at, Some(T0));
+    assert_eq!(bench.store().leased(&node("n1")).await.unwrap(), ["b1".into()]);
+}
+
+pub async fn released_leases_are_free(bench: &impl Subject) {
     for n in 0..3 {
         bench.live(&format!("b{n}"), 1).await;
     }
     let due = async |name: &str| {
         bench
-            .store
+            .store()
             .claim(&node(name), Claim::Due(9), at(2), at(17))
             .await
             .unwrap()
             .len()
     };
     assert_eq!(due("n2").await, 0);
-    bench.store.release_all(&node("n2"), &[]).await.unwrap();
+    bench.store().release_all(&node("n2"), &[]).await.unwrap();
     assert_eq!(due("n2").await, 0, "a node gives back its own only");
-    bench.store.release_all(&node("n1"), &[]).await.unwrap();
+    bench.store().release_all(&node("n1"), &[]).await.unwrap();
     assert_eq!(due("n2").await, 3);
+    let snapshot = bench
+        .store()
+        .claim(&node("n1"), Claim::Named("b0".into()), at(40), at(55))
+        .await
+        .unwrap()
+        .remove(0);
+    let mut change = step(&snapshot);
+    change.head.release = true;
+    bench.store().commit(Arc::new(change)).await.unwrap();
+    let leased = async |name: &str| bench.store().leased(&node(name)).await.unwrap();
+    assert!(leased("n1").await.is_empty());
+    assert_eq!(leased("n2").await, ["b1".into(), "b2".into()]);
+}
+
+/// Not of the port: only a daemon that knows itself to be alone takes away what others hold.
+pub async fn dead_leases_are_released_where_there_is_but_one_daemon(bench: &Bench) {
+    for n in 0..3 {
+        bench.live(&format!("b{n}"), 1).await;
+    }
+    let due = async |name: &str| {
+        let node = node(name);
+        let claim = bench.store.claim(&node, Claim::Due(9), at(2), at(17));
+        claim.await.unwrap().len()
+    };
     match bench.store.is_sqlite() {
         true => assert_eq!(
             (bench.store.release_dead_leases().await.unwrap(), due("n3").await),
@@ -248,38 +265,23 @@ pub async fn released_leases_are_free(bench: &Bench) {
             (0, 0)
         ),
     }
-    let snapshot = bench
-        .store
-        .claim(&node("n1"), Claim::Named("b0".into()), at(40), at(55))
-        .await
-        .unwrap()
-        .remove(0);
-    let mut change = step(&snapshot);
-    change.head.release = true;
-    bench.store.commit(Arc::new(change)).await.unwrap();
-    assert_eq!(
-        bench
-            .number("SELECT COUNT(*) FROM publish_batches WHERE lease_owner IS NULL")
-            .await,
-        1
-    );
 }
 
-pub async fn a_renewed_lease_stays(bench: &Bench) {
+pub async fn a_renewed_lease_stays(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
-    bench.store.renew(&node("n1"), at(100)).await.unwrap();
+    bench.store().renew(&node("n1"), at(100)).await.unwrap();
     assert!(
         bench
-            .store
+            .store()
             .claim(&node("n2"), Claim::Due(9), at(99), at(120))
             .await
             .unwrap()
             .is_empty()
     );
-    bench.store.commit(Arc::new(step(&snapshot))).await.unwrap();
+    bench.store().commit(Arc::new(step(&snapshot))).await.unwrap();
     assert_eq!(
         bench
-            .store
+            .store()
             .claim(&node("n2"), Claim::Due(9), at(100), at(120))
             .await
             .unwrap()
@@ -287,11 +289,12 @@ pub async fn a_renewed_lease_stays(bench: &Bench) {
         1
     );
     assert_eq!(
-        bench.store.commit(Arc::new(step(&snapshot))).await,
+        bench.store().commit(Arc::new(step(&snapshot))).await,
         Err(StoreError::Lost)
     );
 }
 
+/// Not in memory, where a claim is answered at once: the simulation itself gives back what nobody heard of.
 pub async fn an_unheard_claim_is_given_back(bench: &Bench) {
     bench.store.create_batch(batch("b1", 1)).await.unwrap();
     let first = node("n1");
@@ -305,10 +308,10 @@ pub async fn an_unheard_claim_is_given_back(bench: &Bench) {
     assert_eq!(taken[0].batch.epoch, 2, "it had been taken");
 }
 
-pub async fn a_claim_reads_the_current_intent(bench: &Bench) {
+pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
     let mut snapshot = bench.live("b1", 2).await;
     bench
-        .store
+        .store()
         .commit(Arc::new(intent(&snapshot, "first", at(60))))
         .await
         .unwrap();
@@ -318,7 +321,7 @@ pub async fn a_claim_reads_the_current_intent(bench: &Bench) {
     second.attempts[0].attempt = 2;
     second.attempts[0].intent_at = Some(at(70));
     second.head.release = true;
-    bench.store.commit(Arc::new(second)).await.unwrap();
+    bench.store().commit(Arc::new(second)).await.unwrap();
     snapshot = bench.take("b1").await;
     let clip = &snapshot.clips[0];
     assert_eq!(
@@ -339,7 +342,7 @@ pub async fn a_claim_reads_the_current_intent(bench: &Bench) {
         clip,
     });
     again.head.release = true;
-    bench.store.commit(Arc::new(again)).await.unwrap();
+    bench.store().commit(Arc::new(again)).await.unwrap();
     let clip = &bench.take("b1").await.clips[0];
     assert_eq!((clip.status, clip.attempt), (ClipStatus::Uploading, 2));
     assert_eq!((&clip.request, clip.intent_at), (&None, None));

@@ -7,7 +7,10 @@ use storyclip_actors::{
     ports::{Claim, ClipWrite, Store as _},
 };
 
-use super::bench::{Bench, at, batch, node, step};
+use super::{
+    bench::{Bench, at, batch, node, step},
+    subject::Subject,
+};
 
 fn wishes() -> Vec<Wish> {
     let attempt = Some(3);
@@ -24,14 +27,14 @@ fn wishes() -> Vec<Wish> {
     ]
 }
 
-pub async fn every_wish_comes_back(bench: &Bench) {
-    bench.store.create_batch(batch("b1", 3)).await.unwrap();
+pub async fn every_wish_comes_back(bench: &impl Subject) {
+    bench.create(batch("b1", 3)).await;
     let mut ids = Vec::new();
     // All in one instant: what counts is who came first.
     for wish in &wishes() {
-        ids.push(bench.store.command(&"b1".into(), wish, "key", at(1)).await.unwrap());
+        ids.push(bench.command(&"b1".into(), wish, at(1)).await.unwrap());
     }
-    let waiting = bench.store.commands(&"b1".into()).await.unwrap();
+    let waiting = bench.store().commands(&"b1".into()).await.unwrap();
     let taken = bench.take("b1").await;
     assert_eq!(waiting, taken.commands);
     let read: Vec<_> = waiting.iter().map(|command| command.wish.clone().unwrap()).collect();
@@ -131,17 +134,17 @@ pub async fn a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs(bench: &
     assert_eq!(wishes, [Some(Wish::Resume)]);
 }
 
-pub async fn a_ruling_and_the_restarts_are_kept(bench: &Bench) {
+pub async fn a_ruling_and_the_restarts_are_kept(bench: &impl Subject) {
     bench.live("b1", 2).await;
     for seconds in [2, 3] {
         let claim = Claim::Respawn("b1".into());
         bench
-            .store
+            .store()
             .claim(&node("n1"), claim, at(seconds), at(seconds + 15))
             .await
             .unwrap();
     }
-    bench.store.release_all(&node("n1"), &[]).await.unwrap();
+    bench.store().release_all(&node("n1"), &[]).await.unwrap();
     let snapshot = bench.take("b1").await;
     assert_eq!(
         (snapshot.batch.restarts, snapshot.clips[0].ruling),
@@ -157,15 +160,16 @@ pub async fn a_ruling_and_the_restarts_are_kept(bench: &Bench) {
             clip,
         });
     }
+    change.head.totals.failed = 2;
     (change.head.restarts, change.head.release) = (0, true);
-    bench.store.commit(Arc::new(change)).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
     let mut snapshot = bench.take("b1").await;
     assert_eq!(snapshot.batch.restarts, 0);
     let rulings: Vec<_> = snapshot.clips.iter().map(|clip| clip.ruling).collect();
     assert_eq!(rulings, [Some(Ruling::Retry), Some(Ruling::PassOver)]);
     let claim = Claim::Respawn("b1".into());
     snapshot = bench
-        .store
+        .store()
         .claim(&node("n1"), claim, at(4), at(19))
         .await
         .unwrap()
@@ -179,7 +183,8 @@ pub async fn a_ruling_and_the_restarts_are_kept(bench: &Bench) {
         expected: ClipStatus::Failed,
         clip,
     });
+    change.head.totals.failed = 1;
     change.head.release = true;
-    bench.store.commit(Arc::new(change)).await.unwrap();
+    bench.store().commit(Arc::new(change)).await.unwrap();
     assert_eq!(bench.take("b1").await.clips[0].ruling, None);
 }

@@ -8,7 +8,10 @@ use storyclip_actors::{
     ports::{ClipWrite, Store as _},
 };
 
-use super::bench::{Bench, step};
+use super::{
+    bench::{Bench, step},
+    subject::Subject as _,
+};
 
 pub async fn counts_are_those_of_the_rows(bench: &Bench) {
     let none = bench.store.counts().await.unwrap();

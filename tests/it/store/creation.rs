@@ -9,7 +9,10 @@ use storyclip_actors::{
     model::{BatchStatus, ClipStatus, Tenant, Timestamp, UserId},
 };
 
-use super::bench::{Bench, T0, at, batch, event, tenant};
+use super::{
+    bench::{Bench, T0, at, batch, event, tenant},
+    subject::Subject as _,
+};
 
 fn entry(key: &str, hash: &str, answer: &str) -> Option<IdempotencyEntry> {
     Some(IdempotencyEntry {

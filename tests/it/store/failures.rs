@@ -12,6 +12,7 @@ use storyclip_actors::{
 use super::{
     bench::{Bench, at, batch, intent, node, step, tenant},
     proxy::{Cut, Proxy},
+    subject::Subject as _,
 };
 
 pub async fn closing_finishes_the_queue(bench: &Bench) {

@@ -9,7 +9,10 @@ use storyclip::store::{
 };
 use storyclip_actors::{events::Event, model::Timestamp, ports::Store as _};
 
-use super::bench::{Bench, T0, at, batch, event, step, tenant};
+use super::{
+    bench::{Bench, T0, at, batch, event, step, tenant},
+    subject::Subject as _,
+};
 
 const KINDS: [NoticeKind; 2] = [NoticeKind::ClipPublished, NoticeKind::BatchCompleted];
 

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use storyclip::store::NewClip;
 use storyclip_actors::{
     model::{ClipStatus, PostRef, Totals, Trouble},
-    ports::{AttemptWrite, Claim, ClipWrite, Store as _},
+    ports::{AttemptWrite, Claim, ClipWrite},
 };
 
-use super::bench::{Bench, at, batch, node, request, step};
+use super::{
+    bench::{at, batch, node, request, step},
+    subject::Subject,
+};
 
 const HOSTILE: &str = "\"quotes\" \\ \u{1}\n\u{2028} é🎬 '; DROP TABLE publish_batches; -- $1 ? {} null ,[1]";
 
-pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
+pub async fn a_snapshot_is_what_was_written(bench: &impl Subject) {
     let mut new = batch("b1", 0);
     new.user = HOSTILE.into();
     new.account = "5372118".into();
@@ -25,7 +28,7 @@ pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
             planned_for: None,
         })
         .collect();
-    bench.store.create_batch(new).await.unwrap();
+    bench.create(new).await;
     let mut snapshot = bench.take("b1").await;
     let ids: Vec<_> = snapshot
         .clips
@@ -69,11 +72,11 @@ pub async fn a_snapshot_is_what_was_written(bench: &Bench) {
         expected: ClipStatus::Pending,
         clip,
     });
-    bench.store.commit(Arc::new(change.clone())).await.unwrap();
+    bench.store().commit(Arc::new(change.clone())).await.unwrap();
 
-    bench.store.release_all(&node("n1"), &[]).await.unwrap();
+    bench.store().release_all(&node("n1"), &[]).await.unwrap();
     let claim = Claim::Named("b1".into());
-    let taken = bench.store.claim(&node("n2"), claim, at(100), at(115)).await.unwrap();
+    let taken = bench.store().claim(&node("n2"), claim, at(100), at(115)).await.unwrap();
     let [again] = &taken[..] else {
         panic!("it is taken: {taken:?}")
     };

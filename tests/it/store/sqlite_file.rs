@@ -4,7 +4,10 @@ use std::{fs, process::Command, sync::Arc};
 
 use storyclip::store::{OpenError, Options, Store};
 
-use super::bench::{Bench, Ears, TempDir, at, batch, intent, tenant};
+use super::{
+    bench::{Bench, Ears, TempDir, at, batch, intent, tenant},
+    subject::Subject as _,
+};
 use storyclip_actors::{model::PostRef, ports::Store as _};
 
 #[tokio::test]

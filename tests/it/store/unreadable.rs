@@ -5,7 +5,10 @@ use storyclip_actors::{
     ports::{Claim, Store as _},
 };
 
-use super::bench::{Bench, at, batch, intent, node};
+use super::{
+    bench::{Bench, at, batch, intent, node},
+    subject::Subject as _,
+};
 
 pub async fn an_unreadable_batch_holds_up_no_other(bench: &Bench) {
     for n in 0..5 {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MemoryStore, Row};
+use super::{AttemptRow, Attempts, MemoryStore, Row, Rows};
 use crate::{
     model::{BatchId, Clip, NodeId, Timestamp},
     ports::{Claim, Snapshot},
@@ -20,8 +20,8 @@ impl MemoryStore {
         lease_until: Timestamp,
     ) -> Vec<Snapshot> {
         let mut rows = self.rows();
-        let mut due: Vec<&mut Row> = rows
-            .batches
+        let Rows { batches, attempts, .. } = &mut *rows;
+        let mut due: Vec<&mut Row> = batches
             .values_mut()
             .filter(|row| may_take(row, node, what, now))
             .collect();
@@ -32,7 +32,11 @@ impl MemoryStore {
         };
         due.into_iter()
             .take(limit)
-            .map(|row| take(row, node, what, now, lease_until))
+            .map(|row| {
+                let mut snapshot = take(row, node, what, now, lease_until);
+                read_intents(&mut snapshot, attempts);
+                snapshot
+            })
             .collect()
     }
 
@@ -122,5 +126,16 @@ fn take(row: &mut Row, node: &NodeId, what: &Claim, now: Timestamp, lease_until:
         batch: row.batch.clone(),
         clips: row.clips.clone(),
         commands: waiting.map(|(command, _)| command.clone()).collect(),
+    }
+}
+
+/// The intents are the ledger's, as in the real store: of a clip's row only the slot counts.
+fn read_intents(snapshot: &mut Snapshot, attempts: &Attempts) {
+    for clip in &mut snapshot.clips {
+        let attempt = attempts.get(&(snapshot.batch.id.clone(), clip.index, clip.attempt));
+        let slot = |row: &&AttemptRow| row.write.request.as_ref().map(|request| request.slot);
+        let current = attempt.filter(|row| clip.slot().is_some() && slot(row) == clip.slot());
+        clip.request = current.and_then(|row| row.write.request.clone());
+        clip.intent_at = current.and_then(|row| row.write.intent_at);
     }
 }

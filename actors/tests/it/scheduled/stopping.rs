@@ -143,7 +143,7 @@ async fn a_death_in_the_middle_of_a_withdrawal_doubles_nothing() {
         world.wait(&batch, MINUTE, |_, clips| all_with_the_network(clips)).await;
         tokio::time::sleep(Duration::from_secs(120)).await;
         world.store.set_answers_take(Duration::from_millis(10));
-        world.store.insert_command(&batch, Wish::Pause);
+        world.store.insert_command(&batch, Wish::Pause, world.now());
         world.nudge(SupervisorMessage::Claim);
         tokio::time::sleep(Duration::from_millis(millis)).await;
         world.crash(Duration::from_secs(1)).await;

@@ -86,7 +86,7 @@ impl Run {
         }
         self.stage.tell(batch.as_str(), || format!("COMMANDED: {wish:?}"));
         invariants::a_command_is_durable(&self.stage, &batch, &wish);
-        self.stage.rows.insert_command(&batch, wish);
+        self.stage.rows.insert_command(&batch, wish, self.stage.now());
         if self.stage.dice().chance(50) {
             return;
         }
