@@ -229,8 +229,12 @@ pub async fn released_leases_are_free(bench: &impl Subject) {
     assert_eq!(due("n2").await, 0);
     bench.store().release_all(&node("n2"), &[]).await.unwrap();
     assert_eq!(due("n2").await, 0, "a node gives back its own only");
+    let kept = [BatchId::from("b1")];
+    bench.store().release_all(&node("n1"), &kept).await.unwrap();
+    assert_eq!(bench.store().leased(&node("n1")).await.unwrap(), kept);
+    assert_eq!(due("n2").await, 2);
     bench.store().release_all(&node("n1"), &[]).await.unwrap();
-    assert_eq!(due("n2").await, 3);
+    assert_eq!(due("n2").await, 1);
     let snapshot = bench
         .store()
         .claim(&node("n1"), Claim::Named("b0".into()), at(40), at(55))
@@ -346,4 +350,26 @@ pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
     let clip = &bench.take("b1").await.clips[0];
     assert_eq!((clip.status, clip.attempt), (ClipStatus::Uploading, 2));
     assert_eq!((&clip.request, clip.intent_at), (&None, None));
+}
+
+pub async fn a_claim_reads_the_slot_to_which_a_post_was_moved(bench: &impl Subject) {
+    let snapshot = bench.live("b1", 1).await;
+    bench
+        .store()
+        .commit(Arc::new(intent(&snapshot, "m", at(60))))
+        .await
+        .unwrap();
+    let mut found = step(&snapshot);
+    let mut clip = intent(&snapshot, "m", at(7_200)).clips.swap_remove(0).clip;
+    clip.status = ClipStatus::WaitingConfirmation;
+    found.clips.push(ClipWrite {
+        expected: ClipStatus::Uploading,
+        clip,
+    });
+    found.head.release = true;
+    bench.store().commit(Arc::new(found)).await.unwrap();
+    let clip = &bench.take("b1").await.clips[0];
+    assert_eq!((clip.slot(), clip.intent_at), (Some(at(7_200)), Some(at(1))));
+    let attempts = bench.attempts(&"b1".into()).await;
+    assert_eq!(attempts[0].slot, Some(at(60)), "the intent stays what it was");
 }
