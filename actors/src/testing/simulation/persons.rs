@@ -86,15 +86,6 @@ pub fn edit(stage: &Arc<Stage>) {
     if stage.ledger().posts[place].uuid.is_none() {
         return;
     }
-    let is_known = {
-        let ledger = stage.ledger();
-        let post = &ledger.posts[place];
-        let nobody = (&BatchId::from(""), 0);
-        !stage
-            .rows
-            .owned_now(&post.account, &[post.reference()], nobody)
-            .is_empty()
-    };
     let (moves, later) = {
         let mut dice = stage.dice();
         (dice.chance(500), dice.mostly_short(50 * 60))
@@ -104,8 +95,7 @@ pub fn edit(stage: &Arc<Stage>) {
     let post = &mut ledger.posts[place];
     let was = post.id().clone();
     post.ids.push(id);
-    // A post whose id is not known yet is looked for by its slot: if that is another one now, nobody can know it.
-    if moves && is_known && post.slot > stage.now() {
+    if moves && post.slot > stage.now() {
         post.slot = post.slot + later;
     }
     let (is, slot) = (post.id().clone(), post.slot);
