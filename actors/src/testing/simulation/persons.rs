@@ -11,6 +11,9 @@ use super::{
 };
 use crate::model::{BatchId, BatchStatus, ClipStatus, Network, Request, Resolution, Wish};
 
+/// In the very slot of another clip with the same media a post whose id is not known would be taken for that clip's.
+const BEYOND_ALL_SLOTS: Duration = Duration::from_secs(6 * 3_600);
+
 /// The place of some post that is in the planner and not live yet.
 fn pending(stage: &Stage) -> Option<usize> {
     let now = stage.now();
@@ -86,6 +89,13 @@ pub fn edit(stage: &Arc<Stage>) {
     if stage.ledger().posts[place].uuid.is_none() {
         return;
     }
+    let is_known = {
+        let ledger = stage.ledger();
+        let post = &ledger.posts[place];
+        let nobody = (&BatchId::from(""), 0, 0);
+        let owned = stage.rows.owned_now(&post.account, &[post.listed()], nobody);
+        !owned.known.is_empty()
+    };
     let (moves, later) = {
         let mut dice = stage.dice();
         (dice.chance(500), dice.mostly_short(50 * 60))
@@ -95,8 +105,14 @@ pub fn edit(stage: &Arc<Stage>) {
     let post = &mut ledger.posts[place];
     let was = post.id().clone();
     post.ids.push(id);
-    if moves && post.slot > stage.now() {
-        post.slot = post.slot + later;
+    // A post whose id is not known yet is looked for by its slot and its media: if both are others now, nobody can know it.
+    let can_be_known = is_known || *post.media == *post.request.media;
+    if moves && can_be_known && post.slot > stage.now() {
+        // Twice moved it is still within the time around its slot that is listed.
+        post.slot = match is_known {
+            true => post.slot + later,
+            false => post.request.slot + BEYOND_ALL_SLOTS + later,
+        };
     }
     let (is, slot) = (post.id().clone(), post.slot);
     drop(ledger);
