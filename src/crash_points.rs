@@ -10,7 +10,6 @@ mod migration;
 mod root;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -18,8 +17,8 @@ use std::{
 use async_trait::async_trait;
 use storyclip_actors::{
     error::{ProviderError, StoreError},
-    model::{AccountId, BatchId, ClipStatus, Command, Network, NodeId, PostId, PostRef, Request, Timestamp},
-    ports::{Change, Claim, Listing, Provider, Reading, Snapshot, Store, Withdrawal},
+    model::{AccountId, BatchId, ClipStatus, Command, Network, NodeId, PostRef, Request, Timestamp},
+    ports::{Candidate, Change, Claim, Listing, Owned, Provider, Reading, Snapshot, Store, Withdrawal},
 };
 
 use crash::{CRASH, Point, VARIABLE, pass};
@@ -98,9 +97,9 @@ impl Store for DyingStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError> {
         let result = self.0.owned(account, posts, except).await;
         pass(Point::Batch, Some(account), "owned").await;
         result

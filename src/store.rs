@@ -26,6 +26,7 @@ mod notes;
 mod notices;
 mod op;
 mod open;
+mod owned;
 mod packed;
 mod place;
 #[cfg(test)]

@@ -5,11 +5,11 @@
 
 pub mod evidence;
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use crate::{
-    model::{Clip, PostId, PostRef, Request, Timestamp, Trouble, code},
-    ports::{Candidate, Listing},
+    model::{Clip, PostRef, Request, Timestamp, Trouble, code},
+    ports::{Candidate, Listing, Owned},
     schedule::SlotRule,
 };
 
@@ -17,7 +17,7 @@ use crate::{
 pub const LOOKS_FOR_ABSENCE: u32 = 3;
 
 /// How far the provider's clock may lag behind ours: a post "created" earlier than this before the intent is not ours.
-const CLOCK_SKEW: Duration = Duration::from_secs(120);
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(120);
 
 /// How many posts are shown to the person who must tell them apart.
 const SHOWN: usize = 5;
@@ -84,8 +84,8 @@ pub enum Finding {
 pub struct Look<'a> {
     /// The provider's answer.
     pub listing: &'a Listing,
-    /// Which of its posts belong to other clips; they are never candidates.
-    pub owned: &'a HashSet<PostId>,
+    /// Which of its posts belong to other attempts; they are never candidates.
+    pub owned: &'a Owned,
     /// The looking so far, without this look.
     pub search: &'a Search,
 }
@@ -111,24 +111,19 @@ pub fn judge(
         .filter(|post| is_candidate(post, clip, request, rule))
         .collect();
     if !candidates.is_empty() {
-        let posts: Vec<&str> = candidates
-            .iter()
-            .take(SHOWN)
-            .map(|post| post.post.id.as_str())
-            .collect();
-        let others = match candidates.len() - posts.len() {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let message = format!(
-            "posts of the same slot that may be this clip: {}{others}",
-            posts.join(", ")
-        );
+        let message = format!("posts of the same slot that may be this clip: {}", shown(&candidates));
         return Finding::CannotTell(Trouble::new(code::AMBIGUOUS_POST, message));
     }
     if clip.post.is_some() {
         let message = "the post was created and is no longer known to the provider: it may have gone live";
         return Finding::CannotTell(Trouble::new(code::POST_VANISHED, message));
+    }
+    let moved = perhaps_moved(clip, request, listing, owned, rule);
+    if !moved.is_empty() {
+        let posts = shown(&moved);
+        let message =
+            format!("posts of another slot with the same media that may be this clip, moved by hand: {posts}");
+        return Finding::CannotTell(Trouble::new(code::AMBIGUOUS_POST, message));
     }
     if !listing.complete {
         return Finding::CannotTell(Trouble::new(code::CANNOT_TELL, "the provider's list was not complete"));
@@ -146,7 +141,7 @@ pub fn recognise(
     clip: &Clip,
     request: &Request,
     listing: &Listing,
-    owned: &HashSet<PostId>,
+    owned: &Owned,
     rule: &SlotRule,
 ) -> Option<(PostRef, Timestamp)> {
     if let Some(uuid) = clip.post.as_ref().and_then(|post| post.uuid.as_ref())
@@ -164,17 +159,51 @@ pub fn recognise(
     }
 }
 
-/// Posts that belong to no other clip.
-fn free<'a>(listing: &'a Listing, owned: &'a HashSet<PostId>) -> impl Iterator<Item = &'a Candidate> {
-    listing.posts.iter().filter(|post| !owned.contains(&post.post.id))
+/// Posts of other slots that may be this clip's: a person may have moved it in the planner before anybody knew its id. They
+/// are never taken for it, since the same media may be another clip's, or a person's own. One that alone is just what another
+/// clip asked for is that clip's.
+fn perhaps_moved<'a>(
+    clip: &Clip,
+    request: &Request,
+    listing: &'a Listing,
+    owned: &'a Owned,
+    rule: &SlotRule,
+) -> Vec<&'a Candidate> {
+    let elsewhere = |post: &&Candidate| {
+        may_be(post, clip, request) && same_media(post, request) && !rule.same(post.slot, request.slot)
+    };
+    let alike: Vec<&Candidate> = free(listing, owned).filter(elsewhere).collect();
+    let is_alone = |post: &Candidate| alike.iter().filter(|other| rule.same(other.slot, post.slot)).count() == 1;
+    let is_anothers = |post: &Candidate| owned.intended.contains(&post.post.id) && is_alone(post);
+    alike.iter().copied().filter(|post| !is_anothers(post)).collect()
+}
+
+/// The ids of the first of these posts, and how many more there are.
+fn shown(posts: &[&Candidate]) -> String {
+    let ids: Vec<&str> = posts.iter().take(SHOWN).map(|post| post.post.id.as_str()).collect();
+    let others = match posts.len() - ids.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    ids.join(", ") + &others
+}
+
+/// Posts that no other attempt knows to be its own.
+fn free<'a>(listing: &'a Listing, owned: &'a Owned) -> impl Iterator<Item = &'a Candidate> {
+    (listing.posts.iter()).filter(|post| !owned.known.contains(&post.post.id))
 }
 
 fn is_candidate(post: &Candidate, clip: &Clip, request: &Request, rule: &SlotRule) -> bool {
+    may_be(post, clip, request) && rule.same(post.slot, request.slot)
+}
+
+/// Whether the post is of the network and not older than the intent.
+fn may_be(post: &Candidate, clip: &Clip, request: &Request) -> bool {
     let created_since = match (post.created_at, clip.intent_at) {
         (Some(created), Some(intent)) => created + CLOCK_SKEW >= intent,
         (None, _) | (_, None) => true,
     };
-    post.network.is_none_or(|network| network == request.network) && rule.same(post.slot, request.slot) && created_since
+    post.network.is_none_or(|network| network == request.network) && created_since
 }
 
 fn same_media(post: &Candidate, request: &Request) -> bool {

@@ -175,14 +175,13 @@ pub trait Store: Send + Sync + 'static {
     /// Commands of a batch that are durable and not applied yet, oldest first.
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError>;
 
-    /// Which of these posts of the account belong to an attempt of another clip than this: by their id, or by the uuid
-    /// that they kept when a person edited them.
+    /// Which of these posts of the account belong to another attempt than this one of this clip.
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError>;
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError>;
 }
 
 /// What the network says about a post.
@@ -233,6 +232,16 @@ pub struct Candidate {
     pub media: Vec<String>,
     pub text: String,
     pub created_at: Option<Timestamp>,
+}
+
+/// Which posts of a listing belong to another attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// That attempt knows them: by their id, or by the uuid that they kept when a person edited them.
+    pub known: HashSet<PostId>,
+    /// They have the network, the slot and the media that another clip's attempt asked for whose end is not known: its
+    /// answer is on its way, or was lost.
+    pub intended: HashSet<PostId>,
 }
 
 /// One answered listing around a slot.

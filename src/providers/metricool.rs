@@ -8,6 +8,7 @@ mod brands;
 mod call;
 mod date;
 mod failures;
+mod listing;
 mod loose;
 mod reading;
 mod shows_published;
@@ -32,14 +33,10 @@ pub use shows_published::ListShowsPublished;
 
 use self::{
     call::{Answer, Call},
-    date::Date,
     shows_published::ShowsPublished,
     wire::Post,
 };
 use crate::providers::Facts;
-
-/// How far around a slot posts are listed.
-const WINDOW: Duration = Duration::from_secs(30 * 60);
 
 /// How long before the slot a delete must be answered to prove anything; room for two clocks that differ.
 const WITHDRAW_PROOF: Duration = Duration::from_secs(5);
@@ -234,26 +231,6 @@ fn post_ref(post: &Post) -> Option<PostRef> {
     })
 }
 
-/// A listed post; `None` when it cannot be known which it is, or when it is due.
-fn candidate(post: &Post, request: &Request) -> Option<Candidate> {
-    let media = post.media.read().into_iter().flatten();
-    Some(Candidate {
-        post: post_ref(post)?,
-        network: reading::network(post, request.network),
-        slot: slot(post.publication_date.read()?, request.slot)?,
-        media: media.filter_map(|url| url.0.clone()).collect(),
-        text: post.text.0.clone().unwrap_or_default(),
-        created_at: post.creation_date.read().and_then(Date::instant),
-    })
-}
-
-/// The slot of a post that was listed around `asked`. A wall clock of no zone is UTC, as was asked for, but only if that
-/// puts it into the window: elsewhere it must be another zone's, and a slot misread would make the post seem absent.
-fn slot(date: &Date, asked: Timestamp) -> Option<Timestamp> {
-    let listed = |slot: &Timestamp| (asked - WINDOW..=asked + WINDOW).contains(slot);
-    date.instant().or_else(|| date.in_utc().filter(listed))
-}
-
 #[async_trait]
 impl Provider for Metricool {
     async fn prepare(&self, account: &AccountId, url: &str) -> Result<Arc<str>, ProviderError> {
@@ -287,16 +264,17 @@ impl Provider for Metricool {
     }
 
     async fn find(&self, account: &AccountId, request: &Request) -> Result<Listing, ProviderError> {
-        let second = Duration::from_secs(1);
-        let start = date::wall_clock((request.slot - WINDOW).round_down(second));
-        let end = date::wall_clock((request.slot + WINDOW).round_up(second));
+        let (start, end) = listing::window(request.slot);
         let list = self
             .request(Method::GET, &["v2", "scheduler", "posts"], Some(account))
             .query(&[("start", start.as_str()), ("end", end.as_str()), ("timezone", "UTC")])
             .header(header::ACCEPT, "application/json");
         let answer = self.send(Call::Brand, list).await?;
         let (listed, complete) = wire::posts(&answer.body).ok_or_else(|| answer.unreadable("list of posts"))?;
-        let posts: Vec<Candidate> = listed.iter().filter_map(|post| candidate(post, request)).collect();
+        let posts: Vec<Candidate> = listed
+            .iter()
+            .filter_map(|post| listing::candidate(post, request))
+            .collect();
         let complete = complete && posts.len() == listed.len();
         let shows_published = self
             .shows_published

@@ -3,13 +3,13 @@
 //! The supervisor and the batch actors call it. A claim is one write and three reads; if the reads fail, or the caller
 //! is gone before it has its snapshots, the leases go back at once. A batch that cannot be read is left out of the claim.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
-    ports::{self, Change, Claim, Snapshot},
+    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    ports::{self, Candidate, Change, Claim, Owned, Snapshot},
 };
 
 use super::{
@@ -84,13 +84,15 @@ impl ports::Store for Store {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError> {
         if posts.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Owned::default());
         }
-        self.reading(async { reads::owned(&mut *self.reader().await?, &self.0.reads, account, posts, except).await })
-            .await
+        self.reading(async {
+            owned::owned(&mut *self.reader().await?, &self.0.reads.owned, account, posts, except).await
+        })
+        .await
     }
 }

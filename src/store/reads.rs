@@ -3,17 +3,18 @@
 //! Readers have connections of their own and never wait for the committer. A batch and its clips are read in one steady
 //! view, so totals and clips agree.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use sqlx::{AnyConnection, SqlStr, any::AnyRow};
-use storyclip_actors::model::{AccountId, BatchId, PostId, PostRef, Tenant, Timestamp, Totals};
+use storyclip_actors::model::{BatchId, PostId, Tenant, Timestamp, Totals};
 
 use super::{
     creates::KEY_LIFE,
     decode::Cursor,
     lists::{Listed, Page},
-    rows::{Rows, clean},
+    owned,
+    rows::clean,
     sql::{Dialect, text},
     view::{AttemptView, BatchView, ClipView, StoredEvent, StreamScope},
 };
@@ -38,7 +39,8 @@ pub struct Texts {
     user_head: SqlStr,
     replay: SqlStr,
     fact: SqlStr,
-    owned: SqlStr,
+    /// See [`owned`].
+    pub owned: SqlStr,
 }
 
 impl Texts {
@@ -68,13 +70,7 @@ impl Texts {
                  WHERE tenant = $1 AND route = $2 AND key = $3 AND created_at > $4",
             ),
             fact: text("SELECT value FROM provider_facts WHERE name = $1"),
-            owned: dialect.over(
-                "post uuid",
-                "SELECT v.post FROM v CROSS JOIN delivery_attempts a WHERE a.account_id = $2 \
-                 AND a.post_id = v.post AND NOT (a.batch_id = $3 AND a.clip_index = $4) \
-                 UNION SELECT v.post FROM v CROSS JOIN delivery_attempts a WHERE a.account_id = $2 \
-                 AND a.post_uuid = v.uuid AND NOT (a.batch_id = $3 AND a.clip_index = $4)",
-            ),
+            owned: owned::statement(dialect),
         }
     }
 }
@@ -223,28 +219,6 @@ pub async fn fact(conn: &mut AnyConnection, texts: &Texts, name: &str) -> sqlx::
     rows.first()
         .map(|row| Ok(Cursor::new(row).text()?.to_owned()))
         .transpose()
-}
-
-pub async fn owned(
-    conn: &mut AnyConnection,
-    texts: &Texts,
-    account: &AccountId,
-    posts: &[PostRef],
-    (batch, clip): (&BatchId, u32),
-) -> sqlx::Result<HashSet<PostId>> {
-    let mut rows = Rows::default();
-    posts
-        .iter()
-        .for_each(|post| rows.push(&[&post.id, &post.uuid.as_deref()]));
-    let query = sqlx::query(texts.owned.clone())
-        .bind(rows.into_json())
-        .bind(clean(account.as_str()));
-    let rows = query
-        .bind(clean(batch.as_str()))
-        .bind(i64::from(clip))
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(|row| Ok(Cursor::new(row).text()?.into())).collect()
 }
 
 fn batch_row(columns: &mut Cursor<'_>) -> sqlx::Result<BatchView> {

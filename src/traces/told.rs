@@ -3,13 +3,13 @@
 //! The daemon puts it between the actors and the store. It changes nothing and waits for nothing: what the queue cannot
 //! take is not told.
 
-use std::{collections::HashSet, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use async_trait::async_trait;
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
-    ports::{Change, Claim, Snapshot, Store},
+    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
 };
 use tokio::sync::mpsc;
 
@@ -83,9 +83,9 @@ impl Store for ToldStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError> {
         self.rows.owned(account, posts, except).await
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Called by BatchActor's `handle`; changes rows in memory and the draft, which is committed afterwards.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 use ractor::ActorProcessingErr;
 
@@ -14,8 +14,8 @@ use crate::{
     error::{ProviderError, Verdict},
     find::{self, Finding, evidence},
     lifecycle::ClipEvent,
-    model::{BatchStatus, ClipStatus, PostId, PostRef, Timestamp, Trouble, code},
-    ports::{AttemptVerdict, AttemptWrite, Listing, Reading, Withdrawal},
+    model::{BatchStatus, ClipStatus, PostRef, Timestamp, Trouble, code},
+    ports::{AttemptVerdict, AttemptWrite, Listing, Owned, Reading, Withdrawal},
     schedule,
     work::Call,
 };
@@ -102,14 +102,14 @@ impl Run {
         }
     }
 
-    async fn owned(&self, call: Call, listing: &Listing) -> Result<HashSet<PostId>, ActorProcessingErr> {
+    async fn owned(&self, call: Call, listing: &Listing) -> Result<Owned, ActorProcessingErr> {
         if listing.posts.is_empty() {
-            return Ok(HashSet::new());
+            return Ok(Owned::default());
         }
-        let posts: Vec<PostRef> = listing.posts.iter().map(|post| post.post.clone()).collect();
+        let this = (&self.batch.id, call.clip, call.attempt);
         let store = &self.context.store;
         insist(&self.context.limiter, || {
-            store.owned(&self.batch.account, &posts, (&self.batch.id, call.clip))
+            store.owned(&self.batch.account, &listing.posts, this)
         })
         .await
     }

@@ -3,13 +3,13 @@
 //! The batch actor adds each look and makes it durable with it. A search that begins anew after a restart begins its
 //! evidence anew, too: what was seen before counts for nothing.
 
-use std::{collections::HashSet, fmt};
+use std::fmt;
 
-use super::{Candidate, free, is_candidate, same_media};
+use super::{Candidate, free, is_candidate, perhaps_moved, same_media, shown};
 use crate::{
     error::ProviderError,
-    model::{Clip, PostId, Request, Timestamp},
-    ports::Listing,
+    model::{Clip, Request, Timestamp},
+    ports::{Listing, Owned},
     schedule::SlotRule,
 };
 
@@ -72,7 +72,7 @@ impl fmt::Display for Evidence {
 }
 
 /// What a listing shows of a clip.
-pub fn listed(clip: &Clip, request: &Request, listing: &Listing, owned: &HashSet<PostId>, rule: &SlotRule) -> String {
+pub fn listed(clip: &Clip, request: &Request, listing: &Listing, owned: &Owned, rule: &SlotRule) -> String {
     let mut text = format!("{} posts listed", listing.posts.len());
     let candidates: Vec<&Candidate> = free(listing, owned)
         .filter(|post| is_candidate(post, clip, request, rule))
@@ -86,6 +86,10 @@ pub fn listed(clip: &Clip, request: &Request, listing: &Listing, owned: &HashSet
     }
     if candidates.len() > super::SHOWN {
         text += &format!(", {} more of this slot", candidates.len() - super::SHOWN);
+    }
+    let moved = perhaps_moved(clip, request, listing, owned, rule);
+    if !moved.is_empty() {
+        text += &format!(", of another slot with this media: {}", shown(&moved));
     }
     if !listing.complete {
         text += ", the list is not complete";

@@ -1,7 +1,7 @@
 //! What a listing proves, and what it does not.
 
 use super::*;
-use crate::model::{ClipStatus, Network};
+use crate::model::{ClipStatus, Network, PostId};
 
 const SETTLE: Duration = Duration::from_secs(60);
 const INTENT: Timestamp = Timestamp::from_millis(1_900_000_000_000);
@@ -52,14 +52,33 @@ fn candidate(id: &str, media: &str) -> Candidate {
     }
 }
 
+/// A post so many slots later.
+fn elsewhere(id: &str, media: &str, slots: u32) -> Candidate {
+    Candidate {
+        slot: SLOT + SETTLE * slots,
+        ..candidate(id, media)
+    }
+}
+
 /// The third look, when all must have settled, at this listing.
 fn last_look(clip: &Clip, posts: Vec<Candidate>, owned: &[&str], shows_published: bool) -> Finding {
+    look_beside(clip, posts, (owned, &[]), shows_published)
+}
+
+/// The same, beside posts that others know and posts that others asked for.
+fn look_beside(
+    clip: &Clip,
+    posts: Vec<Candidate>,
+    (known, intended): (&[&str], &[&str]),
+    shows_published: bool,
+) -> Finding {
     let listing = Listing {
         posts,
         complete: true,
         shows_published,
     };
-    let owned = owned.iter().map(|id| PostId::from(*id)).collect();
+    let [known, intended] = [known, intended].map(|ids| ids.iter().map(|id| PostId::from(*id)).collect());
+    let owned = Owned { known, intended };
     let search = Search {
         since: INTENT,
         looks: 2,
@@ -95,10 +114,7 @@ fn equal_media_in_the_slot_is_the_clip() {
 
 #[test]
 fn posts_of_other_clips_slots_networks_and_times_are_no_candidates() {
-    let other_slot = Candidate {
-        slot: SLOT + SETTLE,
-        ..candidate("2", "https://m/1")
-    };
+    let other_slot = elsewhere("2", "https://m/other", 1);
     let other_network = Candidate {
         network: Some(Network::Instagram),
         ..candidate("3", "https://m/1")
@@ -136,6 +152,72 @@ fn a_person_is_shown_which_posts_it_may_be() {
         "{}",
         trouble.message
     );
+}
+
+#[test]
+fn the_same_media_in_another_slot_is_for_a_person_and_never_taken() {
+    let moved = elsewhere("2", "https://m/1", 5);
+    let untold = Candidate {
+        network: None,
+        created_at: None,
+        ..elsewhere("3", "https://m/1", 9)
+    };
+    let Finding::CannotTell(trouble) = last_look(&uncertain(None), vec![moved, untold], &[], true) else {
+        panic!("a post that may have been moved is nothing");
+    };
+    assert_eq!(trouble.code.as_ref(), code::AMBIGUOUS_POST);
+    assert_eq!(
+        &*trouble.message,
+        "posts of another slot with the same media that may be this clip, moved by hand: 2, 3"
+    );
+}
+
+#[test]
+fn the_same_media_in_another_slot_is_nothing_if_it_is_anothers_older_or_goes_elsewhere() {
+    let other_network = Candidate {
+        network: Some(Network::Instagram),
+        ..elsewhere("2", "https://m/1", 5)
+    };
+    let older = Candidate {
+        created_at: Some(INTENT - Duration::from_secs(600)),
+        ..elsewhere("3", "https://m/1", 5)
+    };
+    let other_text = Candidate {
+        text: "by hand".into(),
+        ..elsewhere("4", "https://m/1", 5)
+    };
+    let two_files = Candidate {
+        media: vec!["https://m/1".into(), "https://m/2".into()],
+        ..elsewhere("5", "https://m/1", 5)
+    };
+    let known = elsewhere("1", "https://m/1", 5);
+    let posts = vec![known, other_network, older, other_text, two_files];
+    assert_eq!(last_look(&uncertain(None), posts, &["1"], true), Finding::Absent);
+}
+
+#[test]
+fn what_alone_is_just_what_another_clip_asked_for_is_that_clips() {
+    let of_other = || elsewhere("2", "https://m/1", 5);
+    let beside = |posts| look_beside(&uncertain(None), posts, (&[], &["2", "3"]), true);
+    assert_eq!(beside(vec![of_other()]), Finding::Absent);
+    assert_eq!(
+        beside(vec![of_other(), elsewhere("3", "https://m/1", 6)]),
+        Finding::Absent,
+        "each in a slot of its own"
+    );
+    let twins = vec![of_other(), elsewhere("3", "https://m/1", 5)];
+    assert_eq!(
+        reason(beside(twins)),
+        code::AMBIGUOUS_POST,
+        "one of them is not that clip's"
+    );
+}
+
+#[test]
+fn a_post_in_the_slot_is_the_clip_whatever_stands_in_other_slots() {
+    let posts = vec![elsewhere("2", "https://m/1", 5), candidate("1", "https://m/1")];
+    let finding = last_look(&uncertain(None), posts, &[], true);
+    assert!(matches!(finding, Finding::Found(post) if post.id.as_str() == "1"));
 }
 
 #[test]

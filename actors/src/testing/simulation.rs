@@ -5,8 +5,8 @@
 //! [`invariants`], which is the specification. The same seed plays the same history, on every machine.
 //!
 //! What is not played: a node that stands still between the last look at its lease and the sending of a create call, the
-//! one hole that no client can close; a network that publishes what it said had failed; a person who moves a post to
-//! another slot before any row knows its id.
+//! one hole that no client can close; a network that publishes what it said had failed; a person who moves a post whose media
+//! the host renamed to another slot before any row knows its id.
 
 pub mod counts;
 pub mod dice;

@@ -4,11 +4,12 @@
 mod commands;
 mod faults;
 mod leases;
+mod owned;
 mod port;
 mod writing;
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::BTreeMap,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU32},
@@ -22,8 +23,7 @@ use super::rows::{AttemptRow, NewBatch, fresh_clip};
 use crate::{
     events::Event,
     model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PostId, PostRef, PublishMode, Request,
-        Timestamp,
+        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PublishMode, Request, Timestamp, Totals,
     },
     schedule::{SlotRule, planned_slots},
 };
@@ -238,20 +238,5 @@ impl MemoryStore {
         let commands = rows.batches.get(batch).into_iter().flat_map(|row| &row.commands);
         let waiting = commands.filter(|(_, applied)| !applied);
         waiting.map(|(command, _)| command.clone()).collect()
-    }
-
-    pub(super) fn owned_now(&self, account: &AccountId, posts: &[PostRef], except: (&BatchId, u32)) -> HashSet<PostId> {
-        let rows = self.rows();
-        let others = rows
-            .attempts
-            .iter()
-            .filter(|((batch, clip, _), row)| row.account == account.as_str() && (batch, *clip) != except);
-        let others: Vec<&PostRef> = others.filter_map(|(_, row)| row.write.post.as_ref()).collect();
-        let is_owned = |post: &&PostRef| {
-            others
-                .iter()
-                .any(|other| other.id == post.id || (other.uuid.is_some() && other.uuid == post.uuid))
-        };
-        posts.iter().filter(is_owned).map(|post| post.id.clone()).collect()
     }
 }

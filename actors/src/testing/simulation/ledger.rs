@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// How far around a slot posts are listed.
-pub const WINDOW: Duration = Duration::from_secs(30 * 60);
+pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 /// Which attempt at which clip.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +90,18 @@ impl Post {
         PostRef {
             id: self.id().clone(),
             uuid: self.uuid.as_deref().map(Into::into),
+        }
+    }
+
+    /// As a listing shows it now.
+    pub fn listed(&self) -> Candidate {
+        Candidate {
+            post: self.reference(),
+            network: Some(self.request.network),
+            slot: self.slot,
+            media: vec![self.media.clone()],
+            text: self.request.text.to_string(),
+            created_at: Some(self.created_at),
         }
     }
 
@@ -193,15 +205,7 @@ impl Ledger {
         };
         let posts: Vec<&Post> = self.posts.iter().filter(listed).collect();
         let live = posts.iter().any(|post| post.is_live(now));
-        let candidates = posts.into_iter().map(|post| Candidate {
-            post: post.reference(),
-            network: Some(post.request.network),
-            slot: post.slot,
-            media: vec![post.media.clone()],
-            text: post.request.text.to_string(),
-            created_at: Some(post.created_at),
-        });
-        let candidates = candidates.collect();
+        let candidates = posts.into_iter().map(Post::listed).collect();
         self.published_was_listed |= live;
         candidates
     }

@@ -11,6 +11,9 @@ use super::{
 };
 use crate::model::{BatchId, BatchStatus, ClipStatus, Network, Request, Resolution, Wish};
 
+/// In the very slot of another clip with the same media a post whose id is not known would be taken for that clip's.
+const BEYOND_ALL_SLOTS: Duration = Duration::from_secs(6 * 3_600);
+
 /// The place of some post that is in the planner and not live yet.
 fn pending(stage: &Stage) -> Option<usize> {
     let now = stage.now();
@@ -89,11 +92,9 @@ pub fn edit(stage: &Arc<Stage>) {
     let is_known = {
         let ledger = stage.ledger();
         let post = &ledger.posts[place];
-        let nobody = (&BatchId::from(""), 0);
-        !stage
-            .rows
-            .owned_now(&post.account, &[post.reference()], nobody)
-            .is_empty()
+        let nobody = (&BatchId::from(""), 0, 0);
+        let owned = stage.rows.owned_now(&post.account, &[post.listed()], nobody);
+        !owned.known.is_empty()
     };
     let (moves, later) = {
         let mut dice = stage.dice();
@@ -105,10 +106,14 @@ pub fn edit(stage: &Arc<Stage>) {
     let post = &mut ledger.posts[place];
     let was = post.id().clone();
     post.ids.push(id);
-    // A post whose id is not known yet is looked for by its slot: if that is another one now, nobody can know it.
+    // A post whose id is not known yet is looked for by its slot and its media: if both are others now, nobody can know it.
+    let can_be_known = is_known || *post.media == *post.request.media;
     // One that failed would live again, beside the next try.
-    if moves && is_known && !post.is_dead(now) {
-        post.slot = post.slot.max(now) + later;
+    if moves && can_be_known && !post.is_dead(now) {
+        post.slot = match is_known {
+            true => post.slot.max(now) + later,
+            false => post.request.slot + BEYOND_ALL_SLOTS + later,
+        };
     }
     let (is, slot) = (post.id().clone(), post.slot);
     drop(ledger);

@@ -4,7 +4,6 @@
 //! between a write and its answer does not hear of it.
 
 use std::{
-    collections::HashSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -17,8 +16,8 @@ use async_trait::async_trait;
 use super::{SIMULATED_PANIC, invariants, node::Gate, stage::Stage};
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
-    ports::{Change, Claim, Snapshot, Store},
+    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
     testing::MemoryStore,
 };
 
@@ -269,9 +268,9 @@ impl Store for SimulatedStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError> {
         let effect = |rows: &MemoryStore| Ok(rows.owned_now(account, posts, except));
         self.call(Caller::Batch, "owned", effect).await
     }

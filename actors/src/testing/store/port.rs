@@ -1,17 +1,14 @@
 //! The in-memory store as the actors see it: every answer at once, but for commits that a test makes slow.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError, atomic::Ordering},
-};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use async_trait::async_trait;
 
 use super::{MemoryStore, faults::is_next};
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, PostId, PostRef, Timestamp},
-    ports::{Change, Claim, Snapshot, Store},
+    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
 };
 
 #[async_trait]
@@ -69,9 +66,9 @@ impl Store for MemoryStore {
     async fn owned(
         &self,
         account: &AccountId,
-        posts: &[PostRef],
-        except: (&BatchId, u32),
-    ) -> Result<HashSet<PostId>, StoreError> {
+        posts: &[Candidate],
+        except: (&BatchId, u32, u32),
+    ) -> Result<Owned, StoreError> {
         Ok(self.owned_now(account, posts, except))
     }
 }

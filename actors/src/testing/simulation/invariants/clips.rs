@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
+    find::CLOCK_SKEW,
     model::{Clip, ClipStatus},
     ports::Reading,
     schedule::VISIBILITY,
@@ -130,14 +131,17 @@ fn held_although_the_network_could_tell(stage: &Stage, ledger: &Ledger, clip: &C
             .is_some_and(|own| stage.scenario.rules.slots.same(own, slot))
     };
     let own_media = clip.request.as_ref().map(|request| &*request.media);
-    let strangers: Vec<_> = ledger
-        .posts
-        .iter()
-        .filter(|post| post.account == row.batch.account && same_slot(post.slot) && Some(&*post.media) != own_media)
-        .map(Post::reference)
-        .collect();
-    let owned = stage.rows.owned_now(&row.batch.account, &strangers, (&key.0, key.1));
-    let ambiguous = owned.len() < strangers.len();
+    // The same media in another slot may be the clip's post, moved; other media in its slot may be renamed.
+    let may_be_its = |post: &&Post| {
+        let since_intent = clip
+            .intent_at
+            .is_none_or(|intent| post.created_at + CLOCK_SKEW >= intent);
+        let other_media = Some(&*post.media) != own_media;
+        post.account == row.batch.account && same_slot(post.slot) == other_media && (other_media || since_intent)
+    };
+    let strangers: Vec<_> = ledger.posts.iter().filter(may_be_its).map(Post::listed).collect();
+    let owned = (stage.rows).owned_now(&row.batch.account, &strangers, (&key.0, key.1, clip.attempt));
+    let ambiguous = owned.known.len() < strangers.len();
     let could_tell = !unclear_list && !changed_by_hand && !ambiguous;
     could_tell.then(|| {
         let why = clip.error.as_ref().map_or("no reason", |error| &error.code);
