@@ -5,6 +5,7 @@ use std::time::Duration;
 use storyclip_actors::{
     context::Rules,
     model::{BatchStatus, ClipStatus, Wish},
+    ports::{Claim, Store},
     testing::{Fault, NewBatch, World},
 };
 
@@ -121,4 +122,34 @@ async fn a_withdrawal_waits_for_a_refused_token_while_the_slot_is_far() {
     world.wait(&batch, LONG, |row, _| row.completed_at.is_some()).await;
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Cancelled]);
     assert!(world.network.calls("withdraw").len() <= 2);
+}
+
+/// Found by the simulation: an actor whose batch another node has taken still had a withdrawal to make.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_taken_back_by_an_actor_that_has_lost_its_batch() {
+    let mut rules = Rules::default();
+    rules.slots.lead = Duration::from_secs(300);
+    let world = World::new(rules).await;
+    let batch = world.submit(NewBatch::of("b", 1));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    world.network.script().token_refused = true;
+    world.command(&batch, Wish::Cancel).await;
+    // It cannot renew, and by the other node's clock its lease is over.
+    world.store.set_renewals_fail(true);
+    let later = world.now() + Duration::from_secs(20);
+    let taken = world
+        .store
+        .claim(&"another".into(), Claim::Due(1), later, later + LONG)
+        .await
+        .unwrap();
+    assert_eq!(taken.len(), 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    world.store.set_renewals_fail(false);
+    let refused = world.network.calls("withdraw").len();
+    world.network.script().token_refused = false;
+    // Longer than a refused token is left alone.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+    assert!(world.directory.batches().is_empty(), "the actor is gone");
+    assert_eq!(world.network.calls("withdraw").len(), refused);
+    assert_eq!(statuses(&world, &batch).1, [ClipStatus::WaitingConfirmation]);
 }
