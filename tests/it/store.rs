@@ -106,10 +106,10 @@ contract! {
         claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do,
             a_node_can_say_which_batches_it_has_leases_of, a_respawn_counts_restarts, a_command_wakes_its_batch,
             a_command_is_heard_before_what_is_due, a_wake_that_stays_is_not_written, released_leases_are_free,
-            a_renewed_lease_stays, a_claim_reads_the_current_intent,
-            a_claim_reads_the_slot_to_which_a_post_was_moved;
+            a_renewed_lease_stays;
         commands: every_wish_comes_back, a_ruling_and_the_restarts_are_kept;
-        snapshots: a_snapshot_is_what_was_written;
+        snapshots: a_snapshot_is_what_was_written, a_claim_reads_the_current_intent,
+            a_claim_reads_the_slot_to_which_a_post_was_moved;
     }
     memory {
         drains: random_steps_equal_one_by_one;

@@ -217,7 +217,7 @@ fn what_alone_is_just_what_another_clip_asked_for_is_that_clips() {
 fn a_post_in_the_slot_is_the_clip_whatever_stands_in_other_slots() {
     let posts = vec![elsewhere("2", "https://m/1", 5), candidate("1", "https://m/1")];
     let finding = last_look(&uncertain(None), posts, &[], true);
-    assert!(matches!(finding, Finding::Found(post) if post.id.as_str() == "1"));
+    assert!(matches!(finding, Finding::Found(post, _) if post.id.as_str() == "1"));
 }
 
 #[test]

@@ -22,9 +22,7 @@ use tokio::sync::Notify;
 use super::rows::{AttemptRow, NewBatch, fresh_clip};
 use crate::{
     events::Event,
-    model::{
-        AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PublishMode, Request, Timestamp, Totals,
-    },
+    model::{AccountId, Batch, BatchId, BatchStatus, Clip, Command, Network, NodeId, PublishMode, Request, Timestamp},
     schedule::{SlotRule, planned_slots},
 };
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use storyclip_actors::{
     context::Rules,
     model::{BatchStatus, ClipStatus, Wish},
-    ports::{Claim, Store},
     testing::{Fault, NewBatch, World},
 };
 
@@ -136,13 +135,7 @@ async fn nothing_is_taken_back_by_an_actor_that_has_lost_its_batch() {
     world.command(&batch, Wish::Cancel).await;
     // It cannot renew, and by the other node's clock its lease is over.
     world.store.set_renewals_fail(true);
-    let later = world.now() + Duration::from_secs(20);
-    let taken = world
-        .store
-        .claim(&"another".into(), Claim::Due(1), later, later + LONG)
-        .await
-        .unwrap();
-    assert_eq!(taken.len(), 1);
+    world.store.steal(&batch);
     tokio::time::sleep(Duration::from_secs(20)).await;
     world.store.set_renewals_fail(false);
     let refused = world.network.calls("withdraw").len();

@@ -10,7 +10,7 @@ mod drain;
 mod dying;
 mod hold;
 mod limiter;
-mod moved;
+mod replanned;
 mod order;
 mod pause;
 mod probes;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use storyclip::store::NewClip;
 use storyclip_actors::{
-    model::{ClipStatus, PostRef, Totals, Trouble},
+    model::{BatchId, ClipStatus, PostRef, Totals, Trouble},
     ports::{AttemptWrite, Claim, ClipWrite},
 };
 
 use super::{
-    bench::{at, batch, node, request, step},
+    bench::{at, batch, intent, node, request, step, tenant},
     subject::Subject,
 };
 
@@ -84,4 +84,66 @@ pub async fn a_snapshot_is_what_was_written(bench: &impl Subject) {
     snapshot.batch.error = change.head.error;
     snapshot.batch.wake_at = change.head.wake_at;
     assert_eq!(format!("{again:#?}"), format!("{snapshot:#?}"));
+}
+
+pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
+    let mut snapshot = bench.live("b1", 2).await;
+    bench
+        .store()
+        .commit(Arc::new(intent(&snapshot, "first", at(60))))
+        .await
+        .unwrap();
+    let mut second = intent(&snapshot, "second", at(120));
+    second.clips[0].expected = ClipStatus::Uploading;
+    second.clips[0].clip.attempt = 2;
+    second.attempts[0].attempt = 2;
+    second.attempts[0].intent_at = Some(at(70));
+    second.head.release = true;
+    bench.store().commit(Arc::new(second)).await.unwrap();
+    snapshot = bench.take("b1").await;
+    let clip = &snapshot.clips[0];
+    assert_eq!(
+        (clip.attempt, clip.slot(), clip.intent_at),
+        (2, Some(at(120)), Some(at(70)))
+    );
+    assert_eq!(clip.request.as_ref().map(|request| &*request.media), Some("second"));
+    assert!(snapshot.clips[1].request.is_none());
+    assert_eq!(snapshot.batch.tenant, tenant());
+    assert_eq!(snapshot.batch.id, BatchId::from("b1"));
+
+    // Refused, and its media is prepared again: nothing is under way, so there is no intent to be in doubt about.
+    let mut again = step(&snapshot);
+    let mut clip = snapshot.clips[0].clone();
+    (clip.request, clip.intent_at) = (None, None);
+    again.clips.push(ClipWrite {
+        expected: ClipStatus::Uploading,
+        clip,
+    });
+    again.head.release = true;
+    bench.store().commit(Arc::new(again)).await.unwrap();
+    let clip = &bench.take("b1").await.clips[0];
+    assert_eq!((clip.status, clip.attempt), (ClipStatus::Uploading, 2));
+    assert_eq!((&clip.request, clip.intent_at), (&None, None));
+}
+
+pub async fn a_claim_reads_the_slot_to_which_a_post_was_moved(bench: &impl Subject) {
+    let snapshot = bench.live("b1", 1).await;
+    bench
+        .store()
+        .commit(Arc::new(intent(&snapshot, "m", at(60))))
+        .await
+        .unwrap();
+    let mut found = step(&snapshot);
+    let mut clip = intent(&snapshot, "m", at(7_200)).clips.swap_remove(0).clip;
+    clip.status = ClipStatus::WaitingConfirmation;
+    found.clips.push(ClipWrite {
+        expected: ClipStatus::Uploading,
+        clip,
+    });
+    found.head.release = true;
+    bench.store().commit(Arc::new(found)).await.unwrap();
+    let clip = &bench.take("b1").await.clips[0];
+    assert_eq!((clip.slot(), clip.intent_at), (Some(at(7_200)), Some(at(1))));
+    let attempts = bench.attempts(&"b1".into()).await;
+    assert_eq!(attempts[0].slot, Some(at(60)), "the intent stays what it was");
 }

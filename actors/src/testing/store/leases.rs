@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{AttemptRow, Attempts, MemoryStore, Row, Rows};
+use super::{Attempts, MemoryStore, Row, Rows};
 use crate::{
     model::{BatchId, Clip, NodeId, Timestamp},
     ports::{Claim, Snapshot},
@@ -129,13 +129,16 @@ fn take(row: &mut Row, node: &NodeId, what: &Claim, now: Timestamp, lease_until:
     }
 }
 
-/// The intents are the ledger's, as in the real store: of a clip's row only the slot counts.
+/// The intents are the ledger's, as in the real store: of a clip's row only the slot counts, which may be another by now.
 fn read_intents(snapshot: &mut Snapshot, attempts: &Attempts) {
     for clip in &mut snapshot.clips {
         let attempt = attempts.get(&(snapshot.batch.id.clone(), clip.index, clip.attempt));
-        let slot = |row: &&AttemptRow| row.write.request.as_ref().map(|request| request.slot);
-        let current = attempt.filter(|row| clip.slot().is_some() && slot(row) == clip.slot());
+        let slot = clip.slot();
+        let current = attempt.filter(|_| slot.is_some());
         clip.request = current.and_then(|row| row.write.request.clone());
+        if let (Some(request), Some(slot)) = (&mut clip.request, slot) {
+            request.slot = slot;
+        }
         clip.intent_at = current.and_then(|row| row.write.intent_at);
     }
 }

@@ -45,7 +45,8 @@ pub fn everybody_rests(stage: &Arc<Stage>) {
                 );
             }
             let looks = clip.late_looks as usize;
-            if clip.status == ClipStatus::Failed && clip.timed_out() && looks < LATE_LOOKS.len() && !kept_failing(&row) {
+            if clip.status == ClipStatus::Failed && clip.timed_out() && looks < LATE_LOOKS.len() && !kept_failing(&row)
+            {
                 let what = format!("{batch}#{}: {looks}", clip.index);
                 stage.violate("a timed-out post has all its late looks", what);
             }
