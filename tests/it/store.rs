@@ -50,7 +50,8 @@ contract! {
         a_batch_id_is_taken_once, active_batches_are_the_tenants_own, hostile_text_comes_back;
     cases: a_step_reaches_every_table, a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
         a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order, user_numbers_have_no_gaps;
-    ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner, facts_are_replaced;
+    ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner,
+        a_post_is_intended_by_who_asked_for_just_that_until_the_end_is_known, facts_are_replaced;
     claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do, a_node_can_say_which_batches_it_has_leases_of, a_respawn_counts_restarts,
         a_command_wakes_its_batch, released_leases_are_free, a_renewed_lease_stays, an_unheard_claim_is_given_back,
         a_claim_reads_the_current_intent;

@@ -10,6 +10,7 @@ mod drain;
 mod dying;
 mod hold;
 mod limiter;
+mod moved;
 mod order;
 mod pause;
 mod probes;
