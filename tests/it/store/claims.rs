@@ -12,7 +12,7 @@ use storyclip_actors::{
 };
 
 use super::{
-    bench::{Bench, T0, at, batch, intent, node, step, tenant},
+    bench::{Bench, T0, at, batch, node, step},
     subject::Subject,
 };
 

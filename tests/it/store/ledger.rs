@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use storyclip_actors::{
-    error::StoreError,
+    error::{StoreError, Verdict},
     model::{ClipStatus, Network, PostRef},
-    ports::{AttemptWrite, ClipWrite},
+    ports::{AttemptVerdict, AttemptWrite, Candidate, ClipWrite, Owned},
 };
 
 use super::{
-    bench::{Bench, at, intent},
+    bench::{Bench, at, intent, step},
     subject::Subject,
 };
 
@@ -40,6 +40,21 @@ pub async fn several_writes_to_one_row_keep_their_order(bench: &impl Subject) {
     );
 }
 
+/// A post as a listing has it.
+fn listed(id: &str, uuid: Option<&str>) -> Candidate {
+    Candidate {
+        post: PostRef {
+            id: id.into(),
+            uuid: uuid.map(Into::into),
+        },
+        network: Some(Network::Facebook),
+        slot: at(60),
+        media: vec!["m".into()],
+        text: String::new(),
+        created_at: None,
+    }
+}
+
 pub async fn posts_have_one_owner(bench: &impl Subject) {
     for (id, post) in [("b1", "p1"), ("b2", "p2")] {
         let snapshot = bench.live(id, 1).await;
@@ -50,50 +65,36 @@ pub async fn posts_have_one_owner(bench: &impl Subject) {
         });
         bench.store().commit(Arc::new(change)).await.unwrap();
     }
-    let post = |id: &str, uuid: Option<&str>| PostRef {
-        id: id.into(),
-        uuid: uuid.map(Into::into),
+    let owned = async |posts: &[Candidate], except| {
+        let account = "5372118".into();
+        bench.store().owned(&account, posts, except).await.unwrap().known
     };
     let posts = [
-        post("p1", None),
-        post("p2", Some("-p2")),
-        post("p3", None),
-        post("p3", Some("-p3")),
+        listed("p1", None),
+        listed("p2", None),
+        listed("p3", None),
+        listed("p3", Some("-p3")),
     ];
-    let owned = bench
-        .store()
-        .owned(&"5372118".into(), &posts, (&"b1".into(), 1))
-        .await
-        .unwrap();
-    assert_eq!(owned, ["p2".into()].into());
+    let (b1, b2) = ("b1".into(), "b2".into());
+    assert_eq!(owned(&posts, (&b1, 1, 1)).await, ["p2".into()].into());
+    assert_eq!(owned(&posts, (&b1, 2, 1)).await.len(), 2);
     assert_eq!(
-        bench
-            .store()
-            .owned(&"5372118".into(), &posts, (&"b1".into(), 2))
-            .await
-            .unwrap()
-            .len(),
-        2
+        owned(&posts, (&b1, 1, 2)).await.len(),
+        2,
+        "a post of an earlier attempt is none of the next"
     );
-    let edited = [post("p9", Some("-p2"))];
-    let owned = bench
-        .store()
-        .owned(&"5372118".into(), &edited, (&"b1".into(), 1))
-        .await
-        .unwrap();
+    assert_eq!(owned(&posts, (&b2, 1, 1)).await, ["p1".into()].into());
     assert_eq!(
-        owned,
+        owned(&[listed("p9", Some("-p2"))], (&b1, 1, 1)).await,
         ["p9".into()].into(),
         "a post that was edited is known by its uuid"
     );
-    assert!(
-        bench
-            .store()
-            .owned(&"another".into(), &posts, (&"b1".into(), 1))
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let elsewhere = bench
+        .store()
+        .owned(&"another".into(), &posts, (&b1, 1, 1))
+        .await
+        .unwrap();
+    assert_eq!(elsewhere, Owned::default());
     let third = bench.live("b3", 1).await;
     let mut thief = intent(&third, "b3", at(60));
     thief.attempts[0].post = Some(PostRef {
@@ -106,7 +107,63 @@ pub async fn posts_have_one_owner(bench: &impl Subject) {
     ));
 }
 
-/// Whatever a network rounds slots to: who plans has done so, and another network's posts are not mistaken for ours.
+pub async fn a_post_is_intended_by_who_asked_for_just_that_until_the_end_is_known(bench: &impl Subject) {
+    let snapshot = bench.live("b1", 1).await;
+    bench
+        .store()
+        .commit(Arc::new(intent(&snapshot, "m", at(60))))
+        .await
+        .unwrap();
+    let intended = async |post: Candidate, account: &str, except| {
+        let owned = bench.store().owned(&account.into(), &[post], except).await.unwrap();
+        assert!(owned.known.is_empty());
+        !owned.intended.is_empty()
+    };
+    let (own, other) = ("b1".into(), "b2".into());
+    let this = || listed("p1", None);
+    assert!(intended(this(), "5372118", (&other, 1, 1)).await);
+    assert!(intended(this(), "5372118", (&own, 2, 1)).await);
+    assert!(
+        !intended(this(), "5372118", (&own, 1, 2)).await,
+        "what an earlier attempt of the clip made is the clip's"
+    );
+    assert!(!intended(this(), "another", (&other, 1, 1)).await);
+    let [network, slot, media, more] = [(); 4].map(|()| this());
+    for post in [
+        Candidate {
+            network: None,
+            ..network
+        },
+        Candidate { slot: at(120), ..slot },
+        Candidate {
+            media: vec!["n".into()],
+            ..media
+        },
+        Candidate {
+            media: vec!["m".into(), "m".into()],
+            ..more
+        },
+    ] {
+        assert!(!intended(post, "5372118", (&other, 1, 1)).await);
+    }
+    for (verdict, open) in [
+        (AttemptVerdict::Refused(Verdict::Unknown), true),
+        (AttemptVerdict::CannotTell, true),
+        (AttemptVerdict::Absent, false),
+        (AttemptVerdict::Refused(Verdict::Rejected), false),
+    ] {
+        let mut change = step(&snapshot);
+        change.attempts.push(AttemptWrite {
+            clip: 1,
+            attempt: 1,
+            verdict: Some(verdict),
+            ..AttemptWrite::default()
+        });
+        bench.store().commit(Arc::new(change)).await.unwrap();
+        assert_eq!(intended(this(), "5372118", (&other, 1, 1)).await, open, "{verdict:?}");
+    }
+}
+
 pub async fn a_place_is_an_instant_a_network_and_a_media(bench: &impl Subject) {
     let mut attempts = Vec::new();
     for (n, (media, second, network)) in [
