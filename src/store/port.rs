@@ -15,7 +15,7 @@ use storyclip_actors::{
 use super::{
     Store,
     op::{Op, Take},
-    reads, snapshots,
+    owned, snapshots,
 };
 
 #[async_trait]

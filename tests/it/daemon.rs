@@ -20,6 +20,7 @@ mod ledger;
 mod mail;
 mod mail_server;
 mod minutes;
+mod moving;
 mod notices;
 mod outages;
 mod panics;
