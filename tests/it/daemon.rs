@@ -21,6 +21,7 @@ mod mail;
 mod mail_server;
 mod mailed;
 mod minutes;
+mod moving;
 mod notices;
 mod outages;
 mod panics;

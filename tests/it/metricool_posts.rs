@@ -86,7 +86,10 @@ async fn a_listing_has_every_post_of_the_window_with_its_own_zone() {
     assert_eq!(stage.call("POST", "/v2/scheduler/posts", Some(madrid)).await.0, 200);
     let request = stage.story(MINUTE);
     metricool.create(&brand(), &request).await.unwrap();
-    metricool.create(&brand(), &stage.story(45 * MINUTE)).await.unwrap();
+    metricool
+        .create(&brand(), &stage.story(25 * 60 * MINUTE))
+        .await
+        .unwrap();
     let listing = metricool.find(&brand(), &request).await.unwrap();
     assert!(listing.complete && !listing.shows_published);
     let [ours, theirs] = &listing.posts[..] else {
@@ -108,6 +111,26 @@ async fn a_listing_has_every_post_of_the_window_with_its_own_zone() {
     assert_eq!(metricool.find(&brand(), &lagging).await.unwrap().posts.len(), 2);
     stage.clock.advance(SECOND);
     assert_eq!(metricool.find(&brand(), &lagging).await.unwrap().posts.len(), 3);
+}
+
+#[tokio::test]
+async fn a_post_that_a_person_moved_by_hours_is_listed_with_its_media() {
+    let stage = Stage::set().await;
+    let metricool = stage.metricool();
+    let request = stage.story(MINUTE);
+    let made = metricool.create(&brand(), &request).await.unwrap();
+    let id: i64 = made.id.as_str().parse().unwrap();
+    let body = json!({"id": id, "text": "", "providers": [{"network": "facebook"}], "facebookData": {"type": "STORY"},
+        "media": [&*request.media], "publicationDate": {"dateTime": "2030-05-07T16:00:00", "timezone": "UTC"}});
+    let path = format!("/v2/scheduler/posts/{id}");
+    assert_eq!(stage.call("PUT", &path, Some(body)).await.0, 200);
+    let listing = metricool.find(&brand(), &request).await.unwrap();
+    let [moved] = &listing.posts[..] else {
+        panic!("{listing:?}");
+    };
+    assert_eq!((&moved.post.uuid, moved.post.id == made.id), (&made.uuid, false));
+    assert_eq!(moved.slot.to_string(), "2030-05-07T16:00:00.000Z");
+    assert_eq!(moved.media, [request.media.to_string()]);
 }
 
 #[tokio::test]
