@@ -32,6 +32,7 @@ mod place;
 #[cfg(test)]
 mod planner;
 mod port;
+mod quota;
 mod reads;
 mod repeats;
 mod retries;

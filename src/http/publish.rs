@@ -7,6 +7,7 @@ mod best_time;
 mod dry_run;
 mod plan;
 mod posts;
+mod quota;
 mod request;
 mod schedule;
 

@@ -51,7 +51,7 @@ pub fn operations() -> Vec<Operation> {
         422,
         &[
             "NO_BEST_TIMES", "NOT_ENOUGH_BEST_TIMES", "NETWORK_NOT_CONNECTED", "MEDIA_NOT_READABLE",
-            "ACCOUNT_UNAUTHORIZED", "PROVIDER_REFUSED",
+            "QUOTA_EXCEEDED", "ACCOUNT_UNAUTHORIZED", "PROVIDER_REFUSED",
         ],
     )
     .fails(500, &["METRICOOL_NOT_CONFIGURED"])

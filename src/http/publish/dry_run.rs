@@ -14,7 +14,7 @@ use storyclip_actors::{
     model::{PublishMode, Timestamp},
 };
 
-use super::{Answer, NewBatch, Ready, plan::Planned};
+use super::{Answer, NewBatch, Ready, plan::Planned, quota};
 use crate::http::{
     AppState,
     problem::{FieldError, Problem},
@@ -28,7 +28,12 @@ const AT_ONCE: usize = 5;
 const CONFIRMATION: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Asks about the account and every media, and says what would happen.
-pub async fn answer(app: &AppState, ready: Ready) -> Result<Response, Problem> {
+pub async fn answer(app: &AppState, mut ready: Ready) -> Result<Response, Problem> {
+    let plan: Vec<Timestamp> = expected(app, &ready.batch)
+        .iter()
+        .map(|line| line.scheduled_at)
+        .collect();
+    ready.warnings.extend(quota::check(app, &ready.batch, &plan).await?);
     let batch = &ready.batch;
     if !app.ahead.is_connected(&batch.account, batch.network).await? {
         return Err(not_connected());

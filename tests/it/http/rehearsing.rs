@@ -2,9 +2,13 @@
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use storyclip_actors::error::{Refused, Verdict};
+use storyclip_actors::{
+    error::{Refused, Verdict},
+    model::{BatchId, ClipStatus},
+};
 
 use super::{
+    runner::Runner,
     scheduling::{at, error},
     server::{PUBLISH, Server, body_of, problem, read},
 };
@@ -113,4 +117,55 @@ async fn a_dry_run_finds_what_the_network_would_refuse() {
         .unwrap();
     problem(odd, 400, "INVALID_QUERY").await;
     assert_eq!(server.rows().await, [0; 6]);
+}
+
+#[tokio::test]
+async fn more_posts_in_a_day_than_a_network_takes_are_told_before_they_are_sent() {
+    let server = Server::start().await;
+    let body = |clips: usize, network: &str| {
+        let mut body = body_of(clips);
+        body["settings"]["network"] = json!(network);
+        body
+    };
+    let path = format!("{PUBLISH}?dryRun=true");
+    let dry = async |clips, network| server.post(&path).json(&body(clips, network)).send().await.unwrap();
+    let warned = async |clips, network| {
+        let (status, answer) = read(dry(clips, network).await).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer["warnings"].clone()
+    };
+    assert_eq!(warned(25, "instagram").await, json!([]));
+    let told = "make 26 of this account within 24 hours, with those that it has: instagram takes 25 to 100, by account";
+    assert_eq!(
+        warned(26, "instagram").await,
+        json!([{"field": "posts", "message": told}])
+    );
+    assert_eq!(warned(100, "facebook").await, json!([]), "no number is known");
+
+    let (_, answer) = read(server.post(PUBLISH).json(&body(60, "instagram")).send().await.unwrap()).await;
+    let mut runner = Runner::claim(&server, &BatchId::from(answer["batchId"].as_str().unwrap())).await;
+    for clip in 1..=60 {
+        runner.clip(clip, ClipStatus::Uploading).await;
+        runner.clip(clip, ClipStatus::WaitingConfirmation).await;
+    }
+    let told = warned(40, "instagram").await;
+    assert!(
+        told[0]["message"].as_str().unwrap().starts_with("make 100 of"),
+        "{told}"
+    );
+    let told = problem(dry(41, "instagram").await, 422, "QUOTA_EXCEEDED").await;
+    assert_eq!(told["errors"][0]["field"], "posts");
+    let tomorrow = |mut body: Value| {
+        body["schedule"] = json!({"mode": "scheduled", "scheduledAt": "2026-01-02T00:01:00Z"});
+        body
+    };
+    let later = tomorrow(body(41, "instagram"));
+    let (_, answer) = read(server.post(&path).json(&later).send().await.unwrap()).await;
+    assert!(
+        answer["warnings"][0]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("make 41 of"),
+        "{answer}"
+    );
 }

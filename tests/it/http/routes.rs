@@ -18,8 +18,12 @@ use self::{
 use super::server::problem;
 
 /// What no request provokes here, and the tests that are about it.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     ("INTERNAL_ERROR", "a_panic_ends_one_request_and_nothing_else"),
+    (
+        "QUOTA_EXCEEDED",
+        "more_posts_in_a_day_than_a_network_takes_are_told_before_they_are_sent",
+    ),
     (
         "REQUEST_TIMEOUT",
         "a_body_that_does_not_come_is_not_waited_for_and_one_that_breaks_off_is_no_body",
