@@ -42,10 +42,11 @@ def before_call(context, case, kwargs):
     # A span has its end after its beginning.
     if "from" in query and "to" in query:
         del query["to"]
-    # A live stream is about a batch or a user, and a user's has no end: tests/it/http/stream.rs is about those.
+    # A live stream is about a batch or a user. A user's has no end, nor has that of a batch which waits for a person:
+    # tests/it/http/stream.rs is about those.
     if case.path.endswith("/stream"):
         query.pop("userId", None)
-        query["batchId"] = query.get("batchId") or "batch_0_none"
+        query["batchId"] = STAGE.failed_batch()
         case.query = query
     if case.path.endswith("/retry-failed"):
         what_failed(case)
