@@ -14,6 +14,7 @@ use crate::{
 use following::{late_looks, on_their_way, winding_down};
 
 pub use following::late_look_due;
+pub use slots::first_slot;
 
 /// Everything that a plan depends on.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,7 @@ use crate::{
     lifecycle::ClipEvent,
     messages::BatchMessage,
     model::{BatchStatus, Clip, ClipStatus, OnFailure, PostId, PostRef, Resolution, Ruling, Trouble, Wish, code},
+    plan::first_slot,
     ports::{AttemptVerdict, AttemptWrite},
     work::{Call, CallKind},
 };
@@ -196,9 +197,7 @@ impl Run {
     /// The status in which a batch goes on: one of which no slot has come yet is still scheduled. A slot that came while it
     /// rested would open it at once, and everybody would be told twice.
     fn at_work(&self) -> BatchStatus {
-        let slot = |clip: &Clip| clip.slot().or(clip.planned_for);
-        let first = self.clips.iter().filter_map(slot).min();
-        let has_come = first.is_some_and(|first| first <= self.context.now());
+        let has_come = first_slot(&self.clips).is_some_and(|first| first <= self.context.now());
         if self.batch.mode.is_by_slots() && self.batch.started_at.is_none() && !has_come {
             BatchStatus::Scheduled
         } else {

@@ -60,9 +60,13 @@ pub(super) fn at_work(view: &View<'_>) -> Plan {
 
 /// When a batch that is scheduled is to be at work: at its first slot.
 fn opens_at(view: &View<'_>) -> Option<Timestamp> {
+    first_slot(view.clips).filter(|_| view.batch.status == BatchStatus::Scheduled)
+}
+
+/// The first slot of a batch ordered by slots.
+pub fn first_slot(clips: &[Clip]) -> Option<Timestamp> {
     let slot = |clip: &Clip| clip.slot().or(clip.planned_for);
-    let first = view.clips.iter().filter_map(slot).min();
-    first.filter(|_| view.batch.status == BatchStatus::Scheduled)
+    clips.iter().filter_map(slot).min()
 }
 
 /// The clip for which the batch's policy stops it. Those before it may still be on their way: with slots far ahead nobody
