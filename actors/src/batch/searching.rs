@@ -204,8 +204,8 @@ impl Run {
             return Ok(());
         }
         let Some(result) = result else {
-            let failures = self.work.withdraw_again.map_or(0, |(failures, _)| failures);
-            self.work.withdraw_again = Some((failures, self.context.now() + UNSENT));
+            let again = self.context.now() + UNSENT;
+            self.work.withdraw_again = Some((self.failed_withdrawals(), again));
             return Ok(());
         };
         match result {
@@ -264,9 +264,13 @@ impl Run {
         self.apply(call.clip, ClipEvent::Vanished(trouble))
     }
 
+    fn failed_withdrawals(&self) -> u32 {
+        self.work.withdraw_again.map_or(0, |(failures, _)| failures)
+    }
+
     /// Has a withdrawal from a batch ordered by slots tried again after a pause. False if that was done often enough.
     fn withdraw_later(&mut self) -> bool {
-        let failures = self.work.withdraw_again.map_or(0, |(failures, _)| failures);
+        let failures = self.failed_withdrawals();
         let again = self.batch.mode.is_by_slots() && failures < WITHDRAWALS;
         self.work.withdraw_again =
             again.then(|| (failures + 1, self.context.now() + schedule::probe_backoff(failures)));
