@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How far around a slot posts are listed.
-const WINDOW: Duration = Duration::from_secs(30 * 60);
+pub(super) const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 /// A post of the ledger.
 #[derive(Clone, Debug)]
@@ -234,7 +234,7 @@ impl Provider for Network {
         let now = self.clock.now();
         let shows_published = self.script().list_shows_published;
         let posts = self.posts().into_iter().filter(|post| {
-            let near = post.request.slot <= request.slot + WINDOW && request.slot <= post.request.slot + WINDOW;
+            let near = (request.slot - WINDOW..=request.slot + WINDOW).contains(&post.request.slot);
             let shown = !post.deleted && (shows_published || !post.is_live(now));
             near && shown && post.account == account.as_str()
         });

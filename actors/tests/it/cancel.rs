@@ -8,7 +8,7 @@ use storyclip_actors::{
     testing::{Fault, NewBatch, World},
 };
 
-use super::{LONG, assert_ledger, statuses, world};
+use super::{LONG, assert_ledger, far_from_its_slot, statuses, world};
 
 #[tokio::test(start_paused = true)]
 async fn a_post_far_from_its_slot_is_withdrawn() {
@@ -109,11 +109,7 @@ async fn a_create_call_that_was_not_made_ends_with_its_cancelled_batch() {
 
 #[tokio::test(start_paused = true)]
 async fn a_withdrawal_waits_for_a_refused_token_while_the_slot_is_far() {
-    let mut rules = Rules::default();
-    rules.slots.lead = Duration::from_secs(300);
-    let world = World::new(rules).await;
-    let batch = world.submit(NewBatch::of("b", 1));
-    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    let (world, batch) = far_from_its_slot(1, |_| {}).await;
     world.network.script().token_refused = true;
     world.command(&batch, Wish::Cancel).await;
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -126,11 +122,7 @@ async fn a_withdrawal_waits_for_a_refused_token_while_the_slot_is_far() {
 /// Found by the simulation: an actor whose batch another node has taken still had a withdrawal to make.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_taken_back_by_an_actor_that_has_lost_its_batch() {
-    let mut rules = Rules::default();
-    rules.slots.lead = Duration::from_secs(300);
-    let world = World::new(rules).await;
-    let batch = world.submit(NewBatch::of("b", 1));
-    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    let (world, batch) = far_from_its_slot(1, |_| {}).await;
     world.network.script().token_refused = true;
     world.command(&batch, Wish::Cancel).await;
     // It cannot renew, and by the other node's clock its lease is over.

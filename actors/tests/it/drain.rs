@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use storyclip_actors::{
-    context::Rules,
     messages::SupervisorMessage,
     model::{BatchId, BatchStatus, ClipStatus, Wish},
     testing::{Fault, NewBatch, World},
 };
 use tokio::time::Instant;
 
-use super::{LONG, assert_ledger, statuses, world};
+use super::{LONG, assert_ledger, far_from_its_slot, statuses, world};
 
 /// Drains and says how long that took.
 async fn drain(world: &World) -> Duration {
@@ -59,13 +58,9 @@ async fn looking_for_a_post_of_a_provider_that_is_away_holds_no_stop_up() {
     assert_ledger(&world, &batch);
 }
 
-/// A world in which slots are so far away that posts can be withdrawn, and a batch whose first post is to be.
+/// A batch whose first post is to be taken back.
 async fn cancelled(prepare: impl FnOnce(&World)) -> (World, BatchId) {
-    let mut rules = Rules::default();
-    rules.slots.lead = Duration::from_secs(300);
-    let world = World::new(rules).await;
-    let batch = world.submit(NewBatch::of("b", 2));
-    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    let (world, batch) = far_from_its_slot(2, |_| {}).await;
     prepare(&world);
     world.command(&batch, Wish::Cancel).await;
     (world, batch)

@@ -29,8 +29,9 @@ mod uncertain;
 use std::{io::Write, time::Duration};
 
 use storyclip_actors::{
-    model::{BatchStatus, ClipStatus},
-    testing::World,
+    context::Rules,
+    model::{BatchId, BatchStatus, ClipStatus},
+    testing::{NewBatch, World},
 };
 
 /// Longer than anything a batch of these tests takes.
@@ -46,8 +47,19 @@ async fn world() -> World {
     World::new(World::instant_rules()).await
 }
 
+/// A world in which slots are five minutes ahead, so that posts can be taken back, and a batch whose first post is made.
+async fn far_from_its_slot(clips: usize, prepare: impl FnOnce(&World)) -> (World, BatchId) {
+    let mut rules = Rules::default();
+    rules.slots.lead = Duration::from_secs(300);
+    let world = World::new(rules).await;
+    prepare(&world);
+    let batch = world.submit(NewBatch::of("b", clips));
+    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
+    (world, batch)
+}
+
 /// What holds at the end of every history: one live post per clip said to be published, and none else.
-fn assert_ledger(world: &World, batch: &storyclip_actors::model::BatchId) {
+fn assert_ledger(world: &World, batch: &BatchId) {
     let (row, clips) = world.store.read(batch);
     let now = world.now();
     for clip in &clips {

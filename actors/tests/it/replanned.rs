@@ -5,26 +5,22 @@
 use std::time::Duration;
 
 use storyclip_actors::{
-    context::Rules,
-    model::{BatchId, BatchStatus, ClipStatus},
-    testing::{NewBatch, World},
+    model::{BatchId, BatchStatus, Clip, ClipStatus},
+    testing::World,
 };
 
-use super::{LONG, assert_ledger, statuses};
+use super::{LONG, assert_ledger, far_from_its_slot, statuses};
 
 const MINUTE: Duration = Duration::from_secs(60);
 /// Twice that is more than a listing reaches.
-const FAR: Duration = Duration::from_secs(25 * 60);
+const FAR: Duration = Duration::from_secs(20 * 3_600);
 
-/// A post that waits for its slot, five minutes ahead.
-async fn waiting(confirms: Option<Duration>) -> (World, BatchId) {
-    let mut rules = Rules::default();
-    rules.slots.lead = 5 * MINUTE;
-    let world = World::new(rules).await;
-    world.network.script().confirms_next.push_back(confirms);
-    let batch = world.submit(NewBatch::of("b", 2));
-    world.wait_clip(&batch, LONG, 1, ClipStatus::WaitingConfirmation).await;
-    (world, batch)
+/// A post that waits for its slot.
+async fn waiting(confirms: Duration) -> (World, BatchId) {
+    far_from_its_slot(2, |world| {
+        world.network.script().confirms_next.push_back(Some(confirms))
+    })
+    .await
 }
 
 /// A person moves the first post, and the daemon finds it.
@@ -32,13 +28,13 @@ async fn moved(world: &World, batch: &BatchId, by: Duration) {
     let post = world.network.posts().swap_remove(0);
     let slot = post.request.slot + by;
     world.network.edit(&post.id, slot);
-    let knows = |clips: &[storyclip_actors::model::Clip]| clips[0].slot() == Some(slot);
+    let knows = |clips: &[Clip]| clips[0].slot() == Some(slot);
     world.wait(batch, LONG, |_, clips| knows(clips)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_post_that_is_moved_is_waited_for_from_its_new_slot() {
-    let (mut world, batch) = waiting(Some(MINUTE)).await;
+    let (mut world, batch) = waiting(MINUTE).await;
     moved(&world, &batch, FAR).await;
     moved(&world, &batch, FAR).await;
     // The slot is in the row, not in somebody's memory.
@@ -52,7 +48,7 @@ async fn a_post_that_is_moved_is_waited_for_from_its_new_slot() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timed_out_post_that_is_moved_far_is_looked_at_after_its_new_slot() {
-    let (world, batch) = waiting(Some(3 * MINUTE)).await;
+    let (world, batch) = waiting(3 * MINUTE).await;
     world.wait_clip(&batch, LONG, 1, ClipStatus::Failed).await;
     for _ in 0..4 {
         moved(&world, &batch, FAR).await;

@@ -7,10 +7,8 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::{
     model::{AccountId, BatchId, PostId, PostRef, Request, Timestamp},
     ports::{Candidate, PublishFailure, Reading},
+    testing::network::WINDOW,
 };
-
-/// How far around a slot posts are listed.
-pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
 /// Which attempt at which clip.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
