@@ -28,13 +28,11 @@ const AT_ONCE: usize = 5;
 const CONFIRMATION: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Asks about the account and every media, and says what would happen.
-pub async fn answer(app: &AppState, mut ready: Ready) -> Result<Response, Problem> {
-    let plan: Vec<Timestamp> = expected(app, &ready.batch)
-        .iter()
-        .map(|line| line.scheduled_at)
-        .collect();
-    ready.warnings.extend(quota::check(app, &ready.batch, &plan).await?);
+pub async fn answer(app: &AppState, ready: Ready) -> Result<Response, Problem> {
     let batch = &ready.batch;
+    let plan = expected(app, batch);
+    let mut warnings = ready.warnings.clone();
+    warnings.extend(quota::check(app, batch, &plan).await?);
     if !app.ahead.is_connected(&batch.account, batch.network).await? {
         return Err(not_connected());
     }
@@ -47,7 +45,8 @@ pub async fn answer(app: &AppState, mut ready: Ready) -> Result<Response, Proble
         dry_run: true,
         batch_id: None,
         created_at: None,
-        plan: Some(expected(app, batch)),
+        plan: Some(plan),
+        warnings: &warnings,
         ..Answer::of(&ready)
     };
     Ok(Json(answer).into_response())

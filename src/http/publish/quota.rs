@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use storyclip_actors::model::{Network, Timestamp};
 
-use super::NewBatch;
+use super::{NewBatch, plan::Planned};
 use crate::http::{
     AppState,
     problem::{FieldError, Problem},
@@ -30,14 +30,19 @@ fn quota(network: Network) -> Option<(usize, usize)> {
 ///
 /// # Errors
 /// 422 `QUOTA_EXCEEDED` for what no account may publish.
-pub(super) async fn check(app: &AppState, batch: &NewBatch, plan: &[Timestamp]) -> Result<Option<FieldError>, Problem> {
+pub(super) async fn check(
+    app: &AppState,
+    batch: &NewBatch,
+    plan: &[Planned<'_>],
+) -> Result<Option<FieldError>, Problem> {
+    let plan: Vec<Timestamp> = plan.iter().map(|line| line.scheduled_at).collect();
     let (Some((least, most)), Some(first), Some(last)) = (quota(batch.network), plan.iter().min(), plan.iter().max())
     else {
         return Ok(None);
     };
     let around = (*first - DAY, *last + DAY);
     let used = app.store.slots_used(&batch.account, batch.network, around).await?;
-    let within_a_day = busiest_day(&used, plan);
+    let within_a_day = busiest_day(&used, &plan);
     if within_a_day <= least {
         return Ok(None);
     }
