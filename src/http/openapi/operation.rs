@@ -111,32 +111,28 @@ impl Operation {
 
     /// A parameter of the query; an empty one counts as absent.
     pub fn query(self, name: &str, about: &str, schema: Value) -> Self {
-        self.parameter(name, about, schema, false)
-            .fails(400, &["INVALID_QUERY"])
+        self.parameter(name, about, schema, (false, true))
     }
 
     /// A parameter of the query that must be there.
     pub fn required_query(self, name: &str, about: &str, schema: Value) -> Self {
-        self.parameter(name, about, schema, true).fails(400, &["INVALID_QUERY"])
+        self.parameter(name, about, schema, (true, false))
     }
 
-    /// The same where an empty one is refused, because nobody may take it for absent.
-    pub fn query_not_empty(mut self, name: &str, about: &str, schema: Value) -> Self {
-        self.parameters.push(json!({
-            "name": name, "in": "query", "required": false, "description": about, "schema": schema,
-        }));
-        self.fails(400, &["INVALID_QUERY"])
+    /// One that may be left away and not be empty, because nobody may take that for absent.
+    pub fn query_not_empty(self, name: &str, about: &str, schema: Value) -> Self {
+        self.parameter(name, about, schema, (false, false))
     }
 
-    fn parameter(mut self, name: &str, about: &str, schema: Value, required: bool) -> Self {
+    fn parameter(mut self, name: &str, about: &str, schema: Value, (required, may_be_empty): (bool, bool)) -> Self {
         let mut parameter = json!({
             "name": name, "in": "query", "required": required, "description": about, "schema": schema,
         });
-        if !required {
+        if may_be_empty {
             parameter["allowEmptyValue"] = json!(true);
         }
         self.parameters.push(parameter);
-        self
+        self.fails(400, &["INVALID_QUERY"])
     }
 
     /// A header that may be sent.
