@@ -144,11 +144,11 @@ pub async fn a_stale_epoch_leaves_no_row(bench: &impl Subject) {
     let before = bench.rows().await;
     let mut stale = intent(&snapshot, "m", at(60));
     stale.epoch -= 1;
-    assert_eq!(bench.store().commit(Arc::new(stale)).await, Err(StoreError::Lost));
+    assert_eq!(bench.commit(stale).await, Err(StoreError::Lost));
     bench.store().release_all(&super::bench::node("n1"), &[]).await.unwrap();
     let released = intent(&snapshot, "m", at(60));
     assert_eq!(
-        bench.store().commit(Arc::new(released)).await,
+        bench.commit(released).await,
         Err(StoreError::Lost),
         "nobody holds the lease"
     );
@@ -169,7 +169,7 @@ pub async fn a_wrong_status_loses_only_its_own_change(bench: &impl Subject) {
         }
         changes.push(change);
     }
-    let results = join_all(changes.into_iter().map(|change| bench.store().commit(Arc::new(change)))).await;
+    let results = join_all(changes.into_iter().map(|change| bench.commit(change))).await;
     let lost: Vec<_> = results.iter().map(|result| *result == Err(StoreError::Lost)).collect();
     assert_eq!(lost, [false, true, false, false, true, true]);
     assert_eq!(bench.rows().await, [6, 6, 3, 3, 0]);
@@ -189,7 +189,7 @@ pub async fn a_taken_slot_refuses_only_the_offender(bench: &impl Subject) {
         changes.push(intent(&snapshot, &media, at(60)));
     }
     let creates = bench.create(batch("beside", 1));
-    let commits = join_all(changes.into_iter().map(|change| bench.store().commit(Arc::new(change))));
+    let commits = join_all(changes.into_iter().map(|change| bench.commit(change)));
     let (results, ()) = tokio::join!(commits, creates);
     for (n, result) in results.iter().enumerate() {
         match n {
@@ -227,9 +227,9 @@ pub async fn two_steps_of_one_batch_commit_in_order(bench: &impl Subject) {
     });
     second.events = vec![event("second"), event("third")];
     let (a, b, c) = tokio::join!(
-        bench.store().commit(Arc::new(first)),
-        bench.store().commit(Arc::new(second)),
-        bench.store().commit(Arc::new(intent(&other, "other", at(60))))
+        bench.commit(first),
+        bench.commit(second),
+        bench.commit(intent(&other, "other", at(60)))
     );
     assert_eq!((a, b, c), (Ok(()), Ok(()), Ok(())));
     let events: Vec<_> = ["m", "second", "third"].map(|body| event(body).body).into();

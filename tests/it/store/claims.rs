@@ -1,7 +1,5 @@
 //! Leases and commands.
 
-use std::sync::Arc;
-
 use std::{collections::HashSet, time::Duration};
 
 use futures_util::future::join_all;
@@ -89,7 +87,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &impl Subject) {
     assert!(!named(at(14)).await, "somebody holds the lease");
     let mut change = step(&snapshot);
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     assert!(!named(at(20)).await, "it is finished");
     bench.command(&"b1".into(), &Wish::Cancel, at(21)).await.unwrap();
     assert!(named(at(22)).await, "a command waits");
@@ -111,7 +109,7 @@ pub async fn a_named_claim_needs_something_to_do(bench: &impl Subject) {
     change.head.totals.failed = 1;
     change.applied = snapshot.commands.iter().map(|command| command.id.clone()).collect();
     (change.head.status, change.head.wake_at, change.head.release) = (BatchStatus::Completed, None, true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     assert!(named(at(23)).await, "a clip timed out and may be looked at");
     assert!(
         bench
@@ -153,17 +151,14 @@ pub async fn a_respawn_counts_restarts(bench: &impl Subject) {
         1,
         "ten minutes after the first a new window begins"
     );
-    assert_eq!(
-        bench.store().commit(Arc::new(step(&first))).await,
-        Err(StoreError::Lost)
-    );
+    assert_eq!(bench.commit(step(&first)).await, Err(StoreError::Lost));
 }
 
 pub async fn a_command_wakes_its_batch(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
     let mut change = step(&snapshot);
     (change.head.wake_at, change.head.release) = (Some(at(5_000)), true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let due = async |now| {
         bench
             .store()
@@ -180,7 +175,7 @@ pub async fn a_command_wakes_its_batch(bench: &impl Subject) {
     assert_eq!(taken[0].batch.wake_at, Some(at(30)));
     let mut change = step(&taken[0]);
     (change.head.wake_at, change.head.release, change.applied) = (None, true, vec![first]);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let waiting = bench.store().commands(&"b1".into()).await.unwrap();
     assert_eq!(
         (waiting.len(), &waiting[0].id, &waiting[0].wish),
@@ -198,7 +193,7 @@ pub async fn a_command_is_heard_before_what_is_due(bench: &impl Subject) {
     bench.command(&"rests".into(), &Wish::Cancel, at(1)).await.unwrap();
     let mut change = step(&resting);
     (change.head.wake_at, change.head.release) = (None, true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let second = node("n2");
     let claim = bench.store().claim(&second, Claim::Due(1), at(2), at(17));
     assert_eq!(claim.await.unwrap()[0].batch.id, "rests".into());
@@ -209,7 +204,7 @@ pub async fn a_wake_that_stays_is_not_written(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
     let mut change = step(&snapshot);
     (change.head.wake_at, change.head.wake_stays, change.head.release) = (Some(at(99)), true, true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     assert_eq!(bench.seen(&"b1".into()).await.wake_at, Some(T0));
     assert_eq!(bench.store().leased(&node("n1")).await.unwrap(), ["b1".into()]);
 }
@@ -243,7 +238,7 @@ pub async fn released_leases_are_free(bench: &impl Subject) {
         .remove(0);
     let mut change = step(&snapshot);
     change.head.release = true;
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let leased = async |name: &str| bench.store().leased(&node(name)).await.unwrap();
     assert!(leased("n1").await.is_empty());
     assert_eq!(leased("n2").await, ["b1".into(), "b2".into()]);
@@ -282,7 +277,7 @@ pub async fn a_renewed_lease_stays(bench: &impl Subject) {
             .unwrap()
             .is_empty()
     );
-    bench.store().commit(Arc::new(step(&snapshot))).await.unwrap();
+    bench.commit(step(&snapshot)).await.unwrap();
     assert_eq!(
         bench
             .store()
@@ -292,10 +287,7 @@ pub async fn a_renewed_lease_stays(bench: &impl Subject) {
             .len(),
         1
     );
-    assert_eq!(
-        bench.store().commit(Arc::new(step(&snapshot))).await,
-        Err(StoreError::Lost)
-    );
+    assert_eq!(bench.commit(step(&snapshot)).await, Err(StoreError::Lost));
 }
 
 /// Not in memory, where a claim is answered at once: the simulation itself gives back what nobody heard of.

@@ -162,7 +162,7 @@ pub async fn a_ruling_and_the_restarts_are_kept(bench: &impl Subject) {
     }
     change.head.totals.failed = 2;
     (change.head.restarts, change.head.release) = (0, true);
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let mut snapshot = bench.take("b1").await;
     assert_eq!(snapshot.batch.restarts, 0);
     let rulings: Vec<_> = snapshot.clips.iter().map(|clip| clip.ruling).collect();
@@ -185,6 +185,6 @@ pub async fn a_ruling_and_the_restarts_are_kept(bench: &impl Subject) {
     });
     change.head.totals.failed = 1;
     change.head.release = true;
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     assert_eq!(bench.take("b1").await.clips[0].ruling, None);
 }

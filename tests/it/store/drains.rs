@@ -1,7 +1,5 @@
 //! Many random drains against a model that carries out one change after the other.
 
-use std::sync::Arc;
-
 use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join_all;
@@ -190,12 +188,7 @@ async fn drains(bench: &impl Subject) -> Model {
         for place in order {
             expected.insert(place, model.commit(&mut changes[place], 1));
         }
-        let results = join_all(
-            changes
-                .iter()
-                .map(|change| bench.store().commit(Arc::new(change.clone()))),
-        )
-        .await;
+        let results = join_all(changes.iter().map(|change| bench.commit(change.clone()))).await;
         for (result, verdict) in results.iter().zip(expected.values()) {
             match (result, verdict) {
                 (Ok(()), Verdict::Done) => done += 1,

@@ -1,7 +1,5 @@
 //! The ledger of attempts, who owns a post, and facts.
 
-use std::sync::Arc;
-
 use futures_util::future::join_all;
 use storyclip_actors::{
     error::{StoreError, Verdict},
@@ -30,7 +28,7 @@ pub async fn several_writes_to_one_row_keep_their_order(bench: &impl Subject) {
         code: Some("X".into()),
         ..AttemptWrite::default()
     });
-    bench.store().commit(Arc::new(change)).await.unwrap();
+    bench.commit(change).await.unwrap();
     let seen = bench.seen(&"b1".into()).await;
     assert_eq!(seen.clips[0].status, ClipStatus::Retrying);
     let attempts = bench.attempts(&"b1".into()).await;
@@ -63,7 +61,7 @@ pub async fn posts_have_one_owner(bench: &impl Subject) {
             id: post.into(),
             uuid: Some(format!("-{post}").into()),
         });
-        bench.store().commit(Arc::new(change)).await.unwrap();
+        bench.commit(change).await.unwrap();
     }
     let owned = async |posts: &[Candidate], except| {
         let account = "5372118".into();
@@ -101,19 +99,12 @@ pub async fn posts_have_one_owner(bench: &impl Subject) {
         id: "p1".into(),
         uuid: None,
     });
-    assert!(matches!(
-        bench.store().commit(Arc::new(thief)).await,
-        Err(StoreError::Conflict(_))
-    ));
+    assert!(matches!(bench.commit(thief).await, Err(StoreError::Conflict(_))));
 }
 
 pub async fn a_post_is_intended_by_who_asked_for_just_that_until_the_end_is_known(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
-    bench
-        .store()
-        .commit(Arc::new(intent(&snapshot, "m", at(60))))
-        .await
-        .unwrap();
+    bench.commit(intent(&snapshot, "m", at(60))).await.unwrap();
     let intended = async |post: Candidate, account: &str, except| {
         let owned = bench.store().owned(&account.into(), &[post], except).await.unwrap();
         assert!(owned.known.is_empty());
@@ -159,7 +150,7 @@ pub async fn a_post_is_intended_by_who_asked_for_just_that_until_the_end_is_know
             verdict: Some(verdict),
             ..AttemptWrite::default()
         });
-        bench.store().commit(Arc::new(change)).await.unwrap();
+        bench.commit(change).await.unwrap();
         assert_eq!(intended(this(), "5372118", (&other, 1, 1)).await, open, "{verdict:?}");
     }
 }
@@ -182,7 +173,7 @@ pub async fn a_place_is_an_instant_a_network_and_a_media(bench: &impl Subject) {
         for request in [&mut change.clips[0].clip.request, &mut change.attempts[0].request] {
             request.as_mut().unwrap().network = network;
         }
-        attempts.push(bench.store().commit(Arc::new(change)).await.is_ok());
+        attempts.push(bench.commit(change).await.is_ok());
     }
     assert_eq!(attempts, [true, true, true, true, false]);
 
@@ -193,7 +184,7 @@ pub async fn a_place_is_an_instant_a_network_and_a_media(bench: &impl Subject) {
         clip: 2,
         ..change.attempts[0].clone()
     });
-    let refused = bench.store().commit(Arc::new(change)).await;
+    let refused = bench.commit(change).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     assert!(bench.attempts(&"b9".into()).await.is_empty());
 }
@@ -214,7 +205,7 @@ pub async fn a_slot_is_used_until_its_post_is_certainly_not_to_go_live(bench: &B
     };
     let snapshot = bench.live("b1", 1).await;
     let mut change = intent(&snapshot, "m", at(60));
-    bench.store().commit(Arc::new(change.clone())).await.unwrap();
+    bench.commit(change.clone()).await.unwrap();
     assert!(used(0, 120).await.is_empty(), "there is no post yet");
     for (verdict, is_used) in [
         (None, true),
@@ -234,7 +225,7 @@ pub async fn a_slot_is_used_until_its_post_is_certainly_not_to_go_live(bench: &B
             }),
             ..AttemptWrite::default()
         });
-        bench.store().commit(Arc::new(change)).await.unwrap();
+        bench.commit(change).await.unwrap();
         let expected: &[_] = if is_used { &[at(60)] } else { &[] };
         assert_eq!(used(60, 60).await, expected, "{verdict:?}");
     }

@@ -1,7 +1,5 @@
 //! What an actor is given when its batch is taken: every column as it was written, whatever is in it.
 
-use std::sync::Arc;
-
 use storyclip::store::NewClip;
 use storyclip_actors::{
     model::{BatchId, ClipStatus, PostRef, Totals, Trouble},
@@ -72,7 +70,7 @@ pub async fn a_snapshot_is_what_was_written(bench: &impl Subject) {
         expected: ClipStatus::Pending,
         clip,
     });
-    bench.store().commit(Arc::new(change.clone())).await.unwrap();
+    bench.commit(change.clone()).await.unwrap();
 
     bench.store().release_all(&node("n1"), &[]).await.unwrap();
     let claim = Claim::Named("b1".into());
@@ -88,18 +86,14 @@ pub async fn a_snapshot_is_what_was_written(bench: &impl Subject) {
 
 pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
     let mut snapshot = bench.live("b1", 2).await;
-    bench
-        .store()
-        .commit(Arc::new(intent(&snapshot, "first", at(60))))
-        .await
-        .unwrap();
+    bench.commit(intent(&snapshot, "first", at(60))).await.unwrap();
     let mut second = intent(&snapshot, "second", at(120));
     second.clips[0].expected = ClipStatus::Uploading;
     second.clips[0].clip.attempt = 2;
     second.attempts[0].attempt = 2;
     second.attempts[0].intent_at = Some(at(70));
     second.head.release = true;
-    bench.store().commit(Arc::new(second)).await.unwrap();
+    bench.commit(second).await.unwrap();
     snapshot = bench.take("b1").await;
     let clip = &snapshot.clips[0];
     assert_eq!(
@@ -120,7 +114,7 @@ pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
         clip,
     });
     again.head.release = true;
-    bench.store().commit(Arc::new(again)).await.unwrap();
+    bench.commit(again).await.unwrap();
     let clip = &bench.take("b1").await.clips[0];
     assert_eq!((clip.status, clip.attempt), (ClipStatus::Uploading, 2));
     assert_eq!((&clip.request, clip.intent_at), (&None, None));
@@ -128,11 +122,7 @@ pub async fn a_claim_reads_the_current_intent(bench: &impl Subject) {
 
 pub async fn a_claim_reads_the_slot_to_which_a_post_was_moved(bench: &impl Subject) {
     let snapshot = bench.live("b1", 1).await;
-    bench
-        .store()
-        .commit(Arc::new(intent(&snapshot, "m", at(60))))
-        .await
-        .unwrap();
+    bench.commit(intent(&snapshot, "m", at(60))).await.unwrap();
     let mut found = step(&snapshot);
     let mut clip = intent(&snapshot, "m", at(7_200)).clips.swap_remove(0).clip;
     clip.status = ClipStatus::WaitingConfirmation;
@@ -141,7 +131,7 @@ pub async fn a_claim_reads_the_slot_to_which_a_post_was_moved(bench: &impl Subje
         clip,
     });
     found.head.release = true;
-    bench.store().commit(Arc::new(found)).await.unwrap();
+    bench.commit(found).await.unwrap();
     let clip = &bench.take("b1").await.clips[0];
     assert_eq!((clip.slot(), clip.intent_at), (Some(at(7_200)), Some(at(1))));
     let attempts = bench.attempts(&"b1".into()).await;

@@ -10,7 +10,7 @@ use storyclip::store::{Created, NewBatch, Options, Page, Store};
 use storyclip_actors::{
     error::StoreError,
     model::{BatchId, BatchStatus, ClipStatus, CommandId, PostId, Timestamp, Trouble, Wish},
-    ports::{self, Claim, Snapshot},
+    ports::{self, Change, Claim, Snapshot},
 };
 
 use super::bench::{Bench, T0, at, batch, node, tenant};
@@ -69,6 +69,10 @@ pub trait Subject {
 
     /// How many rows there are of what a step may write to: batches, clips, attempts, events, commands.
     async fn rows(&self) -> [i64; 5];
+
+    async fn commit(&self, change: Change) -> Result<(), StoreError> {
+        self.store().commit(Arc::new(change)).await
+    }
 
     /// Creates a batch of user `u1` and gives its snapshot, leased by node `n1` until `T0` + 15 s.
     async fn live(&self, id: &str, clips: usize) -> Snapshot {
