@@ -6,6 +6,7 @@
 //! database and nothing is there by half.
 
 mod access;
+mod alone;
 mod api_keys;
 mod attempts;
 mod changes;

@@ -14,7 +14,7 @@ use super::{
     changes::{changes, of_round},
     fault::Fault,
     op::Op,
-    rows::Rows,
+    rows::{Rows, Table},
     sql::{Dialect, Shape, execute},
 };
 
@@ -148,13 +148,13 @@ impl Part {
 
 /// The rows of [`INTENTS`], [`POSTS`] and [`OUTCOMES`].
 #[derive(Default)]
-pub struct Parts {
-    pub intents: Rows,
-    pub posts: Rows,
-    pub outcomes: Rows,
+pub struct Parts<T> {
+    pub intents: T,
+    pub posts: T,
+    pub outcomes: T,
 }
 
-impl Parts {
+impl<T: Table> Parts<T> {
     /// Adds a write of a change that goes into one round; false if it is neither an intent nor an outcome.
     pub fn push(&mut self, change: &Change, write: &AttemptWrite) -> bool {
         match Part::of(write) {
@@ -167,9 +167,9 @@ impl Parts {
     }
 }
 
-fn push_intent(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
+fn push_intent(rows: &mut impl Table, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
     let request = write.request.as_ref();
-    rows.push(&[
+    rows.row(&[
         &change.batch,
         &write.clip,
         &write.attempt,
@@ -184,9 +184,9 @@ fn push_intent(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result
 }
 
 /// The post stands last: [`OUTCOMES`] does not read so far.
-fn push_outcome(rows: &mut Rows, change: &Change, write: &AttemptWrite) {
+fn push_outcome(rows: &mut impl Table, change: &Change, write: &AttemptWrite) {
     let post = write.post.as_ref();
-    rows.push(&[
+    rows.row(&[
         &change.batch,
         &write.clip,
         &write.attempt,

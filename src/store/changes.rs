@@ -16,7 +16,7 @@ use super::{
     decode::Cursor,
     fault::Fault,
     op::Op,
-    rows::Rows,
+    rows::{Rows, Table},
     sql::{Dialect, Shape, execute, returning},
 };
 
@@ -97,9 +97,9 @@ pub fn changes(ops: &[Op]) -> impl Iterator<Item = (usize, &Change)> {
 }
 
 /// A row of [`HEADS`].
-pub fn push_head(rows: &mut Rows, change: &Change) {
+pub fn push_head(rows: &mut impl Table, change: &Change) {
     let head = &change.head;
-    rows.push(&[
+    rows.row(&[
         &change.batch,
         &change.epoch,
         &head.expected,
@@ -118,9 +118,9 @@ pub fn push_head(rows: &mut Rows, change: &Change) {
 }
 
 /// The row of [`LEASES`], if it is to differ.
-pub fn push_lease(rows: &mut Rows, change: &Change) {
+pub fn push_lease(rows: &mut impl Table, change: &Change) {
     if !change.head.wake_stays {
-        rows.push(&[&change.batch, &change.head.wake_at, &change.head.release]);
+        rows.row(&[&change.batch, &change.head.wake_at, &change.head.release]);
     }
 }
 
@@ -154,10 +154,10 @@ fn clip_rows(ops: &[Op], round: usize) -> (Rows, Vec<(usize, &Change, i64)>) {
 }
 
 /// A row of [`CLIPS`].
-pub fn push_clip(rows: &mut Rows, change: &Change, write: &ClipWrite) {
+pub fn push_clip(rows: &mut impl Table, change: &Change, write: &ClipWrite) {
     let clip = &write.clip;
     let (error, post) = (clip.error.as_ref(), clip.post.as_ref());
-    rows.push(&[
+    rows.row(&[
         &change.batch,
         &clip.index,
         &write.expected,

@@ -1,33 +1,38 @@
 //! The usual drain on SQLite, steps of batches and nothing else, as one insert into a view whose trigger does the rest:
-//! one trip to the connection's thread where the drain makes seven, and each trip costs as much as twenty rows.
+//! one trip to the connection's thread where the drain makes seven, and each trip costs as much as twenty rows. A step that
+//! is alone goes without JSON, see [`alone`].
 //!
 //! The committer gathers them and tries this way first. It says only whether all was committed: if anything is out of the
 //! ordinary (a guard that missed, a slot that is taken) nothing was, and the drain finds out whose it is. A death before its
 //! end leaves nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use futures_util::StreamExt;
-use sqlx::{AnyConnection, AssertSqlSafe, Executor, SqlStr};
+use sqlx::{Any, AnyConnection, AssertSqlSafe, Executor, SqlStr, any::AnyArguments, query::Query};
 use storyclip_actors::{
     model::{Tenant, UserId},
     ports::Change,
 };
 
 use super::{
+    alone,
     attempts::{self, INTENTS, OUTCOMES, POSTS},
     changes::{self, CLIPS, HEADS, LEASES},
     decode::Cursor,
     events::{self, STREAMS, Told},
     fault::Fault,
     op::Op,
-    rows::Rows,
+    rows::{Rows, Table},
     sql::{Dialect, Shape, returning, text},
 };
 
 /// The events, numbered by the counters of their batches, which were just moved on (each knows how many of its batch come
 /// after it), and of their users, which are moved on next (each knows which of the drain's it is).
-const EVENTS: Shape = Shape {
+pub const EVENTS: Shape = Shape {
     columns: "b after# user_seq# kind clip# body at",
     statement: "INSERT INTO batch_events (batch_id, batch_seq, tenant, user_id, user_seq, kind, clip_index, body, \
                 created_at) SELECT v.b, p.last_event - v.after, p.tenant, p.user_id, \
@@ -42,6 +47,7 @@ const COLUMNS: &str = "heads, leases, clips, intents, posts, outcomes, events, s
 
 /// The statements.
 pub struct Texts {
+    alone: alone::Texts,
     write: SqlStr,
     numbers: SqlStr,
 }
@@ -49,6 +55,7 @@ pub struct Texts {
 impl Texts {
     pub fn new(dialect: Dialect) -> Self {
         Self {
+            alone: alone::Texts::new(),
             write: text(format!(
                 "INSERT OR ROLLBACK INTO temp.drains ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
             )),
@@ -62,12 +69,16 @@ impl Texts {
     }
 }
 
-/// Makes the view and the trigger that carries out what is inserted into it. They are this connection's own. What goes wrong
+/// A part of a trigger that takes everything back unless the one before it wrote this many rows.
+pub fn guard(rows: &str) -> String {
+    format!("SELECT RAISE(ROLLBACK, 'a guard missed') WHERE changes() <> {rows}")
+}
+
+/// Makes the views and the triggers that carry out what is inserted into them. They are this connection's own. What goes wrong
 /// rolls the whole of it back, which spares SQLite a copy of every page for taking back a part.
 pub async fn prepare(conn: &mut AnyConnection) -> sqlx::Result<()> {
     let dialect = Dialect::Sqlite;
-    let hit_all =
-        |rows| format!("SELECT RAISE(ROLLBACK, 'a guard missed') WHERE changes() <> json_array_length({rows})");
+    let hit_all = |rows| guard(&format!("json_array_length({rows})"));
     let statements = [
         dialect.part(&HEADS, "NEW.heads"),
         hit_all("NEW.heads"),
@@ -85,6 +96,7 @@ pub async fn prepare(conn: &mut AnyConnection) -> sqlx::Result<()> {
          CREATE TEMP TRIGGER drain INSTEAD OF INSERT ON temp.drains BEGIN {}; END",
         statements.join("; ")
     );
+    let made = format!("{made}; {}", alone::made(dialect));
     sqlx::raw_sql(AssertSqlSafe(made)).execute(conn).await.map(drop)
 }
 
@@ -99,13 +111,14 @@ pub enum End {
 }
 
 /// Steps of batches on their way into one drain, each made into rows as it comes: while one drain is written the next is
-/// made ready.
+/// made ready. The first waits whether it stays alone.
 #[derive(Default)]
 pub struct Steps {
+    first: Option<Arc<Change>>,
     heads: Rows,
     leases: Rows,
     clips: Rows,
-    attempts: attempts::Parts,
+    attempts: attempts::Parts<Rows>,
     events: Rows,
     /// How many events each user gets.
     streams: BTreeMap<(Tenant, UserId), i64>,
@@ -113,10 +126,22 @@ pub struct Steps {
 
 impl Steps {
     /// Adds a step; false, and all of them have to go the long way, if this one does not go the short one.
-    pub fn add(&mut self, change: &Change) -> bool {
+    pub fn add(&mut self, change: &Arc<Change>) -> bool {
         if !changes::in_one_round(change) {
             return false;
         }
+        match self.first.take() {
+            Some(first) => self.push(&first) && self.push(change),
+            None if self.heads.is_empty() => {
+                self.first = Some(change.clone());
+                true
+            }
+            None => self.push(change),
+        }
+    }
+
+    /// Makes a step into rows.
+    fn push(&mut self, change: &Change) -> bool {
         changes::push_head(&mut self.heads, change);
         changes::push_lease(&mut self.leases, change);
         for write in &change.clips {
@@ -128,26 +153,25 @@ impl Steps {
         if change.events.is_empty() {
             return true;
         }
-        let count = change.events.len();
         let user = self.streams.entry((change.tenant.clone(), change.user.clone()));
         let user_seq = user.or_default();
-        for (event, place) in change.events.iter().zip(1..) {
+        for place in 0..change.events.len() {
             *user_seq += 1;
-            self.events.push(&[
-                &change.batch,
-                &(count - place),
-                &*user_seq,
-                &event.kind,
-                &event.clip,
-                &event.body,
-                &change.at,
-            ]);
+            push_event(&mut self.events, change, place, *user_seq);
         }
         true
     }
 
     /// Writes and commits them: a statement outside a transaction is one.
-    pub async fn write(self, conn: &mut AnyConnection, texts: &Texts) -> End {
+    pub async fn write(mut self, conn: &mut AnyConnection, texts: &Texts) -> End {
+        if let Some(first) = self.first.take() {
+            if let Some(query) = texts.alone.bound(&first) {
+                return run(conn, query).await;
+            }
+            if !self.push(&first) {
+                return End::Nothing;
+            }
+        }
         let mut streams = Rows::default();
         for ((tenant, user), count) in &self.streams {
             streams.push(&[tenant, user, count]);
@@ -161,20 +185,39 @@ impl Steps {
             .bind(self.attempts.outcomes.into_json())
             .bind(self.events.into_json())
             .bind(streams.into_json());
-        // The first that comes is the end of the one statement; the end of the stream, another waking later, says nothing.
-        let error = match conn.fetch_many(query).next().await {
-            Some(Ok(_)) => return End::Done,
-            Some(Err(error)) => error,
-            None => return End::InDoubt("the connection gave no answer".into()),
-        };
-        match Fault::from(error) {
-            Fault::Refused(reason) => {
-                tracing::debug!(%reason, "steps do not go together, finding out whose fault it is");
-                End::Nothing
-            }
-            Fault::Missed(_) | Fault::Passing(_) => End::Nothing,
-            Fault::Gone(reason) | Fault::InDoubt(reason) => End::InDoubt(reason),
+        run(conn, query).await
+    }
+}
+
+/// A row of [`EVENTS`]: the event at this place of the change, which is this one of its user's in the drain.
+pub fn push_event(rows: &mut impl Table, change: &Change, place: usize, user_seq: i64) {
+    let event = &change.events[place];
+    rows.row(&[
+        &change.batch,
+        &(change.events.len() - place - 1),
+        &user_seq,
+        &event.kind,
+        &event.clip,
+        &event.body,
+        &change.at,
+    ]);
+}
+
+/// Runs the one statement.
+async fn run(conn: &mut AnyConnection, query: Query<'_, Any, AnyArguments>) -> End {
+    // The first that comes is the end of the one statement; the end of the stream, another waking later, says nothing.
+    let error = match conn.fetch_many(query).next().await {
+        Some(Ok(_)) => return End::Done,
+        Some(Err(error)) => error,
+        None => return End::InDoubt("the connection gave no answer".into()),
+    };
+    match Fault::from(error) {
+        Fault::Refused(reason) => {
+            tracing::debug!(%reason, "steps do not go together, finding out whose fault it is");
+            End::Nothing
         }
+        Fault::Missed(_) | Fault::Passing(_) => End::Nothing,
+        Fault::Gone(reason) | Fault::InDoubt(reason) => End::InDoubt(reason),
     }
 }
 

@@ -209,14 +209,14 @@ fn lock(database: &Path) -> Result<File, OpenError> {
 
 /// What every SQLite connection is told: a commit that was answered survives a power cut. The size of a page is for a file
 /// that is new: the rows of a batch's clips lie on one, and a drain writes half as many as with SQLite's own 4 KiB.
-const DURABLE: &str = "PRAGMA page_size = 8192; PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
+const DURABLE: &str = "PRAGMA page_size = 4096; PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
                        PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; ";
 
 /// The writer keeps in memory what undoes a statement: a file costs a write per page. Its page cache holds what a large drain
 /// touches (8 MB), or pages would be written and read again within it, and no more: SQLite walks through all of it in every
 /// commit that split a page. Likewise the log (16 MB): everybody waits while it is moved into the file, but the same pages
 /// change again and again and are moved once.
-const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 2000";
+const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000";
 
 /// Readers cannot write by mistake.
 const READER: &str = "PRAGMA query_only = ON";
@@ -267,7 +267,7 @@ pub async fn equip(conn: &mut AnyConnection, dialect: Dialect) -> sqlx::Result<(
 
 /// The one connection for what the outside is told of. It moves no more of the log into the file than the writer's does.
 pub fn aside(target: &Target) -> AnyPool {
-    pool(target, 1, "PRAGMA wal_autocheckpoint = 2000")
+    pool(target, 1, "PRAGMA wal_autocheckpoint = 4000")
 }
 
 /// The pool of readers; connections are made when they are needed.

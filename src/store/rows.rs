@@ -1,4 +1,5 @@
-//! Rows on their way into a statement: one JSON text of arrays, bound once, whatever their number.
+//! Rows on their way into a statement: one JSON text of arrays, bound once, whatever their number; or, of a step that is
+//! alone, the values themselves.
 //!
 //! Every set-based write makes one. It is also the border at which U+0000 is dropped, because PostgreSQL refuses it and
 //! SQLite does not. A text half made dies with its drain.
@@ -13,11 +14,23 @@ use storyclip_actors::{
     },
 };
 
+/// What takes rows.
+pub trait Table {
+    /// Adds one row; its cells stand in the order of the statement's columns.
+    fn row(&mut self, cells: &[&dyn Cell]);
+}
+
 /// The growing text.
 #[derive(Default)]
 pub struct Rows {
     json: String,
     count: usize,
+}
+
+impl Table for Rows {
+    fn row(&mut self, cells: &[&dyn Cell]) {
+        self.push(cells);
+    }
 }
 
 impl Rows {
@@ -49,10 +62,31 @@ pub fn clean(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// A value that knows how it looks in JSON.
+/// Rows as values, a list for each.
+#[derive(Default)]
+pub struct Values(pub Vec<Vec<Value>>);
+
+impl Table for Values {
+    fn row(&mut self, cells: &[&dyn Cell]) {
+        self.0.push(cells.iter().map(|cell| cell.value()).collect());
+    }
+}
+
+/// A value to bind.
+#[derive(Clone)]
+pub enum Value {
+    Null,
+    Text(String),
+    Number(i64),
+}
+
+/// A value that knows how it looks in JSON, and how it is bound.
 pub trait Cell {
     /// Appends it.
     fn write(&self, json: &mut String);
+
+    /// The same, alone.
+    fn value(&self) -> Value;
 }
 
 impl Cell for str {
@@ -75,6 +109,10 @@ impl Cell for str {
         json.push_str(rest);
         json.push('"');
     }
+
+    fn value(&self) -> Value {
+        Value::Text(clean(self))
+    }
 }
 
 impl<T: Cell> Cell for Option<T> {
@@ -84,11 +122,19 @@ impl<T: Cell> Cell for Option<T> {
             None => json.push_str("null"),
         }
     }
+
+    fn value(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Cell::value)
+    }
 }
 
 impl<T: Cell + ?Sized> Cell for &T {
     fn write(&self, json: &mut String) {
         (**self).write(json);
+    }
+
+    fn value(&self) -> Value {
+        (**self).value()
     }
 }
 
@@ -96,11 +142,19 @@ impl Cell for Timestamp {
     fn write(&self, json: &mut String) {
         number(json, format_args!("\"{self}\""));
     }
+
+    fn value(&self) -> Value {
+        Value::Text(self.to_string())
+    }
 }
 
 impl Cell for bool {
     fn write(&self, json: &mut String) {
         json.push(if *self { '1' } else { '0' });
+    }
+
+    fn value(&self) -> Value {
+        Value::Number((*self).into())
     }
 }
 
@@ -110,15 +164,27 @@ macro_rules! cells {
             fn write(&self, json: &mut String) {
                 AsText::text(self).write(json);
             }
+
+            fn value(&self) -> Value {
+                AsText::text(self).value()
+            }
         })*
         $(impl Cell for $word {
             fn write(&self, json: &mut String) {
                 self.as_str().write(json);
             }
+
+            fn value(&self) -> Value {
+                self.as_str().value()
+            }
         })*
         $(impl Cell for $number {
             fn write(&self, json: &mut String) {
                 number(json, format_args!("{self}"));
+            }
+
+            fn value(&self) -> Value {
+                Value::Number(*self as i64)
             }
         })*
     };

@@ -99,6 +99,20 @@ impl Dialect {
         let rows = format!("FROM ({}) AS v ", self.rows(shape.columns, json));
         shape.statement.replacen("FROM v ", &rows, 1)
     }
+
+    /// The same over one row whose cells are columns of `NEW` with this prefix; nothing is done where its first is null.
+    pub fn single(self, shape: &Shape, prefix: &str) -> String {
+        let first = shape.names().next().unwrap_or_default();
+        (shape.statement)
+            .replacen("FROM v CROSS JOIN ", "FROM ", 1)
+            .replacen(
+                "FROM v WHERE true",
+                &format!("WHERE NEW.{prefix}_{first} IS NOT NULL"),
+                1,
+            )
+            .replacen("FROM v ", "", 1)
+            .replace("v.", &format!("NEW.{prefix}_"))
+    }
 }
 
 /// A write that stands alone on one way and is a part of a trigger on the other.
@@ -109,6 +123,14 @@ pub struct Shape {
     pub statement: &'static str,
     /// What it gives back where it stands alone; empty for nothing.
     pub returning: &'static str,
+}
+
+impl Shape {
+    /// The columns' names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let columns = self.columns.split_whitespace();
+        columns.map(|column| column.strip_suffix('#').unwrap_or(column))
+    }
 }
 
 /// A statement text made of constants only, ready to be used again and again.
