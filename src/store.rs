@@ -77,6 +77,7 @@ pub use notices::{
     NewTest, News, Notice, NoticeKind, Round, Subscribed, TryView, Turned, new_delivery_id,
 };
 pub use open::{OpenError, Options};
+pub use quota::{Taken, Waiting};
 pub use schema::SchemaError;
 pub use tally::Tally;
 pub use view::{

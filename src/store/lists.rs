@@ -13,7 +13,7 @@ use super::{Store, reads, rows::clean, sql::text, view::BatchView};
 type Query = sqlx::query::Query<'static, Any, AnyArguments>;
 
 /// Which batches are under way (API.md).
-const ACTIVE: [BatchStatus; 3] = [BatchStatus::Scheduled, BatchStatus::Processing, BatchStatus::Paused];
+pub(super) const ACTIVE: [BatchStatus; 3] = [BatchStatus::Scheduled, BatchStatus::Processing, BatchStatus::Paused];
 
 /// Which have ended. The same words in the same order as in the index `publish_batches_past`, or it would not be used.
 const PAST: [BatchStatus; 3] = [BatchStatus::Completed, BatchStatus::Failed, BatchStatus::Cancelled];

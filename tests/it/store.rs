@@ -17,6 +17,7 @@ mod ledger;
 mod memory;
 mod notices;
 mod proxy;
+mod quota;
 mod secrets;
 mod snapshots;
 mod sqlite_file;
@@ -80,7 +81,9 @@ contract! {
             old_keys_are_deleted_once_an_hour, a_batch_id_is_taken_once, active_batches_are_the_tenants_own,
             hostile_text_comes_back;
         cases: a_step_reaches_every_table, a_refused_step_takes_no_number, user_numbers_have_no_gaps;
-        ledger: facts_are_replaced, a_slot_is_used_until_its_post_is_certainly_not_to_go_live;
+        ledger: facts_are_replaced;
+        quota: a_slot_is_used_until_its_post_is_certainly_not_to_go_live,
+            a_clip_waits_until_it_is_settled_or_its_batch_cannot_go_on, whoever_waits_for_the_account_is_counted_once;
         claims: an_unheard_claim_is_given_back, dead_leases_are_released_where_there_is_but_one_daemon;
         commands: clips_that_were_named_are_remembered, a_detail_that_cannot_be_read_holds_up_nobody,
             a_kind_of_a_newer_program_does_not_stop_an_actor_that_runs;

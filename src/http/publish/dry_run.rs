@@ -11,10 +11,14 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use storyclip_actors::{
     error::{ProviderError, Verdict},
-    model::{PublishMode, Timestamp},
+    model::PublishMode,
 };
 
-use super::{Answer, NewBatch, Ready, plan::Planned, quota};
+use super::{
+    Answer, NewBatch, Ready,
+    plan::{Planned, one_by_one},
+    quota,
+};
 use crate::http::{
     AppState,
     problem::{FieldError, Problem},
@@ -22,10 +26,6 @@ use crate::http::{
 
 /// Media that is asked about at once; the limiter lets no more calls through than it lets through for anybody.
 const AT_ONCE: usize = 5;
-
-/// What a confirmation usually takes after its slot, for the times that are expected in mode `now`: the middle of the
-/// looks that the documents tell of.
-const CONFIRMATION: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// Asks about the account and every media, and says what would happen.
 pub async fn answer(app: &AppState, ready: Ready) -> Result<Response, Problem> {
@@ -85,19 +85,13 @@ fn unreachable_media(answers: Vec<(usize, Result<(), ProviderError>)>) -> Result
 
 /// The slots, or in mode `now` those of a batch in which all goes well.
 fn expected<'a>(app: &AppState, batch: &'a NewBatch) -> Vec<Planned<'a>> {
-    let rule = &app.rules.slots;
-    let mut sent = batch.created_at;
-    let mut next = || -> Timestamp {
-        let slot = rule.slot(sent);
-        sent = slot + CONFIRMATION;
-        slot
-    };
     let lines = batch.clips.iter().zip(1..);
-    let lines = lines.map(|(clip, index)| Planned {
+    let lines = lines.zip(one_by_one(&app.rules.slots, batch.created_at));
+    let lines = lines.map(|((clip, index), next)| Planned {
         index,
         id: &clip.id,
         scheduled_at: match batch.mode {
-            PublishMode::Now => next(),
+            PublishMode::Now => next,
             PublishMode::Scheduled | PublishMode::BestTime => clip.planned_for.unwrap_or(batch.created_at),
         },
     });

@@ -2,13 +2,13 @@
 //!
 //! The route makes one before anything is stored. Pure but for the best hours, which Metricool is asked for.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use storyclip_actors::{
     model::{PublishMode, Timestamp},
-    schedule::planned_slots,
+    schedule::{SlotRule, planned_slots},
 };
 use utoipa::ToSchema;
 
@@ -20,6 +20,9 @@ use crate::{
     },
     store::NewClip,
 };
+
+/// What a confirmation usually takes after its slot: the middle of the looks that the documents tell of.
+const CONFIRMATION: Duration = Duration::from_secs(10);
 
 /// When each clip is to be published.
 pub struct Plan {
@@ -79,6 +82,12 @@ impl Plan {
     }
 }
 
+/// The slots that are expected in mode `now`, where each clip follows the confirmation of the one before it, if all goes
+/// well.
+pub fn one_by_one(rule: &SlotRule, from: Timestamp) -> impl Iterator<Item = Timestamp> {
+    iter::successors(Some(rule.slot(from)), |slot| Some(rule.slot(*slot + CONFIRMATION)))
+}
+
 fn wanted(at: Timestamp, interval: Duration, count: usize) -> impl Iterator<Item = Timestamp> {
     (0..count as u32).map(move |n| at + interval * n)
 }
@@ -132,8 +141,6 @@ fn clocks_change(slots: &[Timestamp], timezone: Option<&str>) -> Option<FieldErr
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use storyclip_actors::schedule::SlotRule;
-
     use super::*;
 
     const MINUTE: Duration = Duration::from_secs(60);

@@ -4,13 +4,13 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use storyclip_actors::{
     error::{Refused, Verdict},
-    model::{BatchId, ClipStatus},
+    model::{BatchId, BatchStatus, ClipStatus},
 };
 
 use super::{
     runner::Runner,
     scheduling::{at, error},
-    server::{PUBLISH, Server, body_of, problem, read},
+    server::{FULL, PUBLISH, Server, Setup, body_of, problem, read},
 };
 
 #[tokio::test]
@@ -168,4 +168,69 @@ async fn more_posts_in_a_day_than_a_network_takes_are_told_before_they_are_sent(
             .starts_with("make 41 of"),
         "{answer}"
     );
+}
+
+#[tokio::test]
+async fn what_other_batches_are_still_to_send_counts_too() {
+    let server = Server::start_with(Setup {
+        accounts: "stories:5372118+77,other:5372118",
+        ..Setup::default()
+    })
+    .await;
+    let body = |clips: usize, account: &str, network: &str| {
+        let mut body = body_of(clips);
+        body["settings"] = json!({"accountId": account, "network": network});
+        body
+    };
+    let on = |day: &str, mut body: Value| {
+        let at = format!("2026-01-{day}T12:00:00Z");
+        body["schedule"] = json!({"mode": "scheduled", "scheduledAt": at});
+        body
+    };
+    let create = async |key: &str, body: Value| {
+        let request = server.bare(Method::POST, PUBLISH).header("x-api-key", key).json(&body);
+        let (status, answer) = read(request.send().await.unwrap()).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+        BatchId::from(answer["batchId"].as_str().unwrap())
+    };
+    // How many are too many or may be, with a day of that many.
+    let path = format!("{PUBLISH}?dryRun=true");
+    let told = async |body: Value| {
+        let (status, answer) = read(server.post(&path).json(&body).send().await.unwrap()).await;
+        let told = match status {
+            StatusCode::OK => &answer["warnings"],
+            _ => {
+                assert_eq!(answer["code"], "QUOTA_EXCEEDED", "{answer}");
+                &answer["errors"]
+            }
+        };
+        let message = told[0]["message"].as_str().unwrap_or_default();
+        let count = message.split(' ').nth(1).unwrap_or("0");
+        (status.as_u16(), count.parse::<usize>().unwrap())
+    };
+    let own = |clips| body(clips, "5372118", "instagram");
+
+    create(FULL, body(90, "77", "instagram")).await;
+    create(FULL, body(90, "5372118", "facebook")).await;
+    assert_eq!(told(own(90)).await, (200, 90), "another account, another network");
+    let batch = create(FULL, own(90)).await;
+    assert_eq!(told(own(90)).await, (422, 180));
+    assert_eq!(told(own(10)).await, (200, 100));
+
+    let mut runner = Runner::claim(&server, &batch).await;
+    for clip in 1..=9 {
+        runner.clip(clip, ClipStatus::Uploading).await;
+        runner.clip(clip, ClipStatus::WaitingConfirmation).await;
+    }
+    assert_eq!(told(own(10)).await, (200, 100), "none counts twice");
+    runner.clip(9, ClipStatus::Published).await;
+    runner.turn(BatchStatus::Paused, false).await;
+    assert_eq!(told(own(11)).await, (422, 101), "it will be resumed");
+    runner.turn(BatchStatus::Failed, false).await;
+    assert_eq!(told(own(90)).await, (200, 99), "no other clip of it is sent");
+
+    // Whose batch it is makes no difference to the network, and a day counts what lies in it.
+    create("sk_other_1", on("10", own(60))).await;
+    assert_eq!(told(on("10", own(41))).await, (422, 101));
+    assert_eq!(told(on("12", own(41))).await, (200, 41));
 }

@@ -196,38 +196,3 @@ pub async fn facts_are_replaced(bench: &Bench) {
     assert_eq!(bench.store.fact("list").await.unwrap().as_deref(), Some("yes"));
     bench.store.ping().await.unwrap();
 }
-
-pub async fn a_slot_is_used_until_its_post_is_certainly_not_to_go_live(bench: &Bench) {
-    let used = async |from, to| {
-        let account = "5372118".into();
-        let of = bench.store.slots_used(&account, Network::Facebook, (at(from), at(to)));
-        of.await.unwrap()
-    };
-    let snapshot = bench.live("b1", 1).await;
-    let mut change = intent(&snapshot, "m", at(60));
-    bench.commit(change.clone()).await.unwrap();
-    assert!(used(0, 120).await.is_empty(), "there is no post yet");
-    for (verdict, is_used) in [
-        (None, true),
-        (Some(AttemptVerdict::Published), true),
-        (Some(AttemptVerdict::TimedOut), true),
-        (Some(AttemptVerdict::Withdrawn), false),
-        (Some(AttemptVerdict::Errored), false),
-    ] {
-        change = step(&snapshot);
-        change.attempts.push(AttemptWrite {
-            clip: 1,
-            attempt: 1,
-            verdict,
-            post: Some(PostRef {
-                id: "p1".into(),
-                uuid: None,
-            }),
-            ..AttemptWrite::default()
-        });
-        bench.commit(change).await.unwrap();
-        let expected: &[_] = if is_used { &[at(60)] } else { &[] };
-        assert_eq!(used(60, 60).await, expected, "{verdict:?}");
-    }
-    assert!(used(0, 59).await.is_empty() && used(61, 120).await.is_empty());
-}
