@@ -2,14 +2,16 @@
 //!
 //! Compiled only with the feature `crash-points`, which this package's own tests turn on and nothing else does: tests run
 //! the real binary without a second build, and no environment can make the one that people run die. The daemon wraps its
-//! ports and its root in it, the committer passes it after each commit, and whoever migrates the schema before. `STORYCLIP_TEST_CRASH` is
-//! read once and says how, where and when: see [`crash`].
+//! ports, its root and the tasks beside them in it, the committer passes it after each commit, and whoever migrates the schema
+//! before. `STORYCLIP_TEST_CRASH` is read once and says how, where and when: see [`crash`].
 
 mod crash;
 mod migration;
 mod root;
 
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -46,6 +48,18 @@ pub fn around(store: Arc<dyn Store>, provider: Arc<dyn Provider>) -> (Arc<dyn St
         last: Mutex::default(),
     };
     (Arc::new(DyingStore(store)), Arc::new(provider))
+}
+
+/// A task beside the actors with a point before each of its steps.
+pub async fn task(name: &'static str, task: impl Future<Output = ()>) {
+    let mut task = pin!(task);
+    poll_fn(|context| {
+        if let Some(crash) = CRASH.as_ref().filter(|crash| crash.is_due(Point::Task, None, name)) {
+            crash.die();
+        }
+        task.as_mut().poll(context)
+    })
+    .await;
 }
 
 /// A store with points in it.

@@ -43,6 +43,7 @@ use crate::{
     },
     store::{Options, Store},
     stream::Hub,
+    tasks::{Deaths, Tasks},
 };
 use ahead::AskMetricool;
 use brands::LimitedBrands;
@@ -72,9 +73,8 @@ pub struct Daemon {
     lifetime: Arc<Lifetime>,
     supervisor: ActorRef<SupervisorMessage>,
     supervising: JoinHandle<()>,
-    holding: JoinHandle<()>,
     keys: Arc<Keys>,
-    watching: JoinHandle<()>,
+    tasks: Tasks,
     notifications: Notifications,
     close: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -144,8 +144,14 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
         let limiter = limiter.clone();
         Arc::new(LimitedBrands { metricool, limiter }) as Arc<dyn BrandSource>
     });
-    let (notices, notifications) = notifying::start(&config, &store, &clock)?;
-    let holding = tokio::spawn(hold::hold_calls_while_away(store.clone(), limiter.clone()));
+    let deaths = Deaths::default();
+    let (notices, notifications) = notifying::start(&config, &store, &clock, deaths.clone())?;
+    let mut tasks = Tasks::new(deaths);
+    let of_hold = (store.clone(), limiter.clone());
+    tasks.keep("hold", move || {
+        let (store, limiter) = of_hold.clone();
+        hold::hold_calls_while_away(store, limiter)
+    });
     let root = Root;
     #[cfg(feature = "crash-points")]
     let root = crate::crash_points::DyingRoot(root);
@@ -192,7 +198,11 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
     let app = exporting
         .iter()
         .fold(app, |app, exporting| http::traced(app, exporting.traces.clone()));
-    let watching = tokio::spawn(key_watch::keep(store.clone(), keys.clone()));
+    let of_keys = (store.clone(), keys.clone());
+    tasks.keep("keys", move || {
+        let (store, keys) = of_keys.clone();
+        key_watch::keep(store, keys)
+    });
     let (close, mut closing) = watch::channel(false);
     let closing = async move {
         // A sender that is gone means the same as one that says so.
@@ -213,9 +223,8 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
         lifetime,
         supervisor,
         supervising,
-        holding,
         keys,
-        watching,
+        tasks,
         notifications,
         close,
         server,
@@ -231,14 +240,16 @@ impl Daemon {
         self.address
     }
 
-    /// Resolves if the root (because too many supervisors died one after the other) or the store's committer ends by
-    /// itself: the daemon is of no use any more and the process should end.
+    /// Resolves if the root (because too many supervisors died one after the other), the store's committer or the listener
+    /// ends by itself: the daemon is of no use any more and the process should end. The other tasks are begun anew.
     pub async fn died(&mut self) {
-        tokio::select! {
+        let who = tokio::select! {
             // However it ended, it ended.
-            _ = &mut self.supervising => {}
-            () = self.store.ended() => {}
-        }
+            _ = &mut self.supervising => "root",
+            () = self.store.ended() => "committer",
+            _ = &mut self.server => "listener",
+        };
+        tracing::error!(task = who, "task died, without which nothing can go on");
     }
 
     /// Says at any time whether the daemon does what it is for, or waits for the database and keeps trying, or stops.
@@ -276,13 +287,13 @@ impl Daemon {
     }
 
     async fn close(self) {
-        self.holding.abort();
-        self.watching.abort();
+        drop(self.tasks);
         self.notifications.stop().await;
         self.hub.shut_down();
         self.close.send_replace(true);
         let mut server = self.server;
-        if tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
+        // One that died has been waited for.
+        if !server.is_finished() && tokio::time::timeout(HTTP_GRACE, &mut server).await.is_err() {
             server.abort();
         }
         #[cfg(feature = "otel")]

@@ -15,6 +15,7 @@ pub mod providers;
 pub mod sandbox;
 pub mod store;
 pub mod stream;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(feature = "otel")]
 mod traces;

@@ -4,8 +4,8 @@
 //! batch_events ──(dispatcher: reads past a cursor)──> notice_deliveries ──(courier: claims, sends, records)──> the outside
 //! ```
 //!
-//! The daemon starts both tasks. Nothing of a batch waits for them, and they add no statement to a batch's step: a
-//! dispatcher that was dead reads on from its cursor, and a delivery whose courier died is sent again under the same id.
+//! The daemon starts both tasks. Nothing of a batch waits for them, and they add no statement to a batch's step; one that
+//! panics is begun anew. A dispatcher that was dead reads on from its cursor, and a delivery whose courier died is sent again under the same id.
 //! So everything is told at least once, and a receiver tells a repeat by its `webhook-id`.
 
 mod address;
@@ -18,21 +18,17 @@ mod retry;
 mod stored;
 mod webhook;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use storyclip_actors::{model::Tenant, ports::Clock};
 use thiserror::Error;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::sync::{Notify, watch};
 
-use crate::store::Store;
-use courier::Courier;
+use crate::{
+    store::Store,
+    tasks::{Deaths, Tasks},
+};
+use courier::{Courier, Sender};
 use dispatcher::Dispatcher;
 
 pub use address::allowed as url_allowed;
@@ -73,7 +69,7 @@ pub enum NotificationsError {
 /// What is being run.
 pub struct Notifications {
     stop: watch::Sender<bool>,
-    tasks: Vec<JoinHandle<()>>,
+    tasks: Tasks,
 }
 
 impl Notifications {
@@ -86,35 +82,33 @@ impl Notifications {
         clock: &Arc<dyn Clock>,
         options: Options,
         queued: &Arc<Notify>,
+        deaths: Deaths,
     ) -> Result<Self, NotificationsError> {
         let (stop, stopping) = watch::channel(false);
         let mailed: BTreeMap<Tenant, Vec<String>> = (options.email.as_ref())
             .map(|email| email.recipients.clone())
             .unwrap_or_default();
-        let dispatcher = Dispatcher::new(
+        let dispatcher = Arc::new(Dispatcher::new(
             store.clone(),
             clock.clone(),
             mailed,
             options.vapid.is_some(),
             queued.clone(),
-        );
-        let courier = Courier::new(store.clone(), clock.clone(), options, queued.clone())?;
-        let tasks = vec![
-            tokio::spawn(dispatcher.run(stopping.clone())),
-            tokio::spawn(courier.run(stopping)),
-        ];
+        ));
+        let sender = Arc::new(Sender::new(store.clone(), clock.clone(), options)?);
+        let mut tasks = Tasks::new(deaths);
+        let stop_telling = stopping.clone();
+        tasks.keep("dispatcher", move || dispatcher.clone().run(stop_telling.clone()));
+        let queued = queued.clone();
+        tasks.keep("courier", move || {
+            Courier::new(sender.clone(), queued.clone()).run(stopping.clone())
+        });
         Ok(Self { stop, tasks })
     }
 
     /// Ends both: what is being sent may end within a moment, the rest is sent at the next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        let until = Instant::now() + GRACE;
-        for mut task in self.tasks {
-            let left = until.saturating_duration_since(Instant::now());
-            if tokio::time::timeout(left, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
+        self.tasks.finish(GRACE).await;
     }
 }

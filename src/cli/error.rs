@@ -28,7 +28,9 @@ pub(super) enum CliError {
     Interrupted(&'static str),
     #[error("the sandbox failed: {0}")]
     Sandbox(io::Error),
-    #[error("the supervisor or the store died: the process ends so that it is started again and its batches go on")]
+    #[error(
+        "the supervisor, the store or the listener died: the process ends so that it is started again and its batches go on"
+    )]
     Died,
     #[error("the demo's daemon died: run it again with STORYCLIP_LOG=info to see why")]
     DemoDied,

@@ -49,6 +49,8 @@ pub enum Point {
     Media,
     /// A poller has its answer.
     Poller,
+    /// A task beside the actors goes on.
+    Task,
 }
 
 /// How it dies there.
@@ -58,7 +60,7 @@ pub enum Death {
     Abort,
     /// Whoever is there.
     Panic,
-    /// Whoever is there stays there; not at `commit` and `call`.
+    /// Whoever is there stays there; not at `commit`, `call` and `task`.
     Hang,
 }
 
@@ -105,6 +107,7 @@ impl FromStr for Crash {
             Some("publisher") => Point::Publisher,
             Some("media") => Point::Media,
             Some("poller") => Point::Poller,
+            Some("task") => Point::Task,
             Some(_) | None => return Err("names no point"),
         };
         let (Some(nth), None) = (words.next(), words.next()) else {

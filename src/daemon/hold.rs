@@ -16,6 +16,10 @@ const TRY_EVERY: Duration = Duration::from_secs(1);
 /// Holds every call while the database is away, and tries to write until it is back.
 pub(super) async fn hold_calls_while_away(store: Store, limiter: Limiter) {
     let mut away = store.away();
+    // Who held them before may have died meanwhile.
+    if !*away.borrow() {
+        limiter.go_on();
+    }
     while away.wait_for(|away| *away).await.is_ok() {
         limiter.hold();
         while *away.borrow_and_update() {

@@ -39,7 +39,10 @@ impl HttpThreads {
         let listener = listener.into_std()?;
         let _inside = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        Ok(runtime.spawn(http::serve(listener, app, patience, connections, closing)))
+        let serving = http::serve(listener, app, patience, connections, closing);
+        #[cfg(feature = "crash-points")]
+        let serving = crate::crash_points::task("listener", serving);
+        Ok(runtime.spawn(serving))
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
     http::Notices,
     notifications::{EmailOptions, Notifications, NotificationsError, Options, VapidOptions},
     store::Store,
+    tasks::Deaths,
 };
 
 /// Starts delivering.
@@ -18,6 +19,7 @@ pub(super) fn start(
     config: &Config,
     store: &Store,
     clock: &Arc<dyn Clock>,
+    deaths: Deaths,
 ) -> Result<(Notices, Notifications), NotificationsError> {
     let from = config.email_from.clone();
     let keys = [&config.vapid_public_key, config.vapid_private_key.expose_secret()];
@@ -43,6 +45,6 @@ pub(super) fn start(
         push_key: options.vapid.as_ref().map(|vapid| Arc::from(&*vapid.public_key)),
         queued: Arc::new(Notify::new()),
     };
-    let notifications = Notifications::start(store, clock, options, &notices.queued)?;
+    let notifications = Notifications::start(store, clock, options, &notices.queued, deaths)?;
     Ok((notices, notifications))
 }

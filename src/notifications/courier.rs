@@ -1,7 +1,7 @@
 //! The courier: claims deliveries that are due, sends them, and records how it went.
 //!
 //! One per node. A slow receiver holds up at most a few of its own messages, never the others'. If the courier dies, what it
-//! had claimed is due again when the claim lapses (on SQLite at the next start) and is sent once more under the same id.
+//! had claimed is due again when the claim lapses (on SQLite when it is begun anew) and is sent once more under the same id.
 
 use std::{
     collections::HashMap,
@@ -59,7 +59,7 @@ pub struct Courier {
 }
 
 /// What sending takes.
-struct Sender {
+pub struct Sender {
     store: Store,
     clock: Arc<dyn Clock>,
     client: Client,
@@ -71,33 +71,15 @@ struct Sender {
 }
 
 impl Courier {
-    pub fn new(
-        store: Store,
-        clock: Arc<dyn Clock>,
-        options: Options,
-        queued: Arc<Notify>,
-    ) -> Result<Self, NotificationsError> {
-        let sender = Sender {
-            client: webhook::client(options.timeout, options.private_addresses)?,
-            email: options
-                .email
-                .map(|email| Email::new(email, options.timeout))
-                .transpose()?,
-            push: options.vapid.map(Push::new).transpose()?,
-            store,
-            clock,
-            timeout: options.timeout,
-            waits: options.waits,
-            private_addresses: options.private_addresses,
-        };
-        Ok(Self {
-            sender: Arc::new(sender),
+    pub fn new(sender: Arc<Sender>, queued: Arc<Notify>) -> Self {
+        Self {
+            sender,
             queued,
             sending: JoinSet::new(),
             targets: HashMap::new(),
             ended: Vec::new(),
             swept: None,
-        })
+        }
     }
 
     /// Works until it is told to stop, and then until what is on its way has ended.
@@ -206,6 +188,22 @@ impl Courier {
 }
 
 impl Sender {
+    pub fn new(store: Store, clock: Arc<dyn Clock>, options: Options) -> Result<Self, NotificationsError> {
+        Ok(Self {
+            client: webhook::client(options.timeout, options.private_addresses)?,
+            email: options
+                .email
+                .map(|email| Email::new(email, options.timeout))
+                .transpose()?,
+            push: options.vapid.map(Push::new).transpose()?,
+            store,
+            clock,
+            timeout: options.timeout,
+            waits: options.waits,
+            private_addresses: options.private_addresses,
+        })
+    }
+
     async fn attempt(self: Arc<Self>, due: Due) -> Attempted {
         let (at, began) = (self.clock.now(), Instant::now());
         let answer = if due.disabled {

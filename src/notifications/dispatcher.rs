@@ -50,7 +50,7 @@ impl Dispatcher {
     }
 
     /// Works until it is told to stop.
-    pub async fn run(self, mut stopping: watch::Receiver<bool>) {
+    pub async fn run(self: Arc<Self>, mut stopping: watch::Receiver<bool>) {
         let tenants: BTreeSet<Tenant> = self.mailed.keys().cloned().collect();
         let (mut away, mut mailed) = (false, None);
         loop {

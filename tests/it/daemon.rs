@@ -43,6 +43,7 @@ mod stage;
 mod stalled;
 mod stopping;
 mod systemd;
+mod task_panics;
 mod tenants;
 #[cfg(feature = "otel")]
 mod traces;

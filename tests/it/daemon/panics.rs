@@ -2,6 +2,7 @@
 //! do not notice; and where nothing can go on, the process ends and the next one does.
 
 use futures_util::future::join_all;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
 
@@ -11,7 +12,7 @@ use super::{
     crash_walk::events_are_numbered_once,
     experiment::tell,
     ledger::{self, Tally},
-    stage::{ACCOUNT, Stage, clips, stories},
+    stage::{ACCOUNT, Api, KEY, Stage, clips, stories},
 };
 use crate::http::sse::Sse;
 
@@ -203,7 +204,7 @@ async fn keeps_failing(actor: &str) {
         .api
         .post(&format!("/api/metricool/batch/{failing}/resume"), &json!({}))
         .await;
-    assert_eq!(status, reqwest::StatusCode::OK, "{answer}");
+    assert_eq!(status, StatusCode::OK, "{answer}");
     let ended = [next.api.finished(&failing).await, next.api.batch(&other).await];
     ended
         .iter()
@@ -237,22 +238,28 @@ async fn a_batch_whose_media_always_panics_is_paused_with_the_reason_and_the_oth
 /// The process ends by itself with 1, and the next one goes on.
 pub async fn ends_and_goes_on(crash: &str) {
     let mut stage = stage(crash).await;
-    let mut daemon = stage.start().await;
+    let mut process = stage.spawn();
     let body = stories(ACCOUNT, &clips(3), json!({}));
-    let first = daemon.api.publish_once(&body, "first").await;
-    let mut events = match &first {
-        Some((_, answer)) => {
+    // It may end before it listens or before it has answered, or refuse what comes while it ends.
+    let api = process.listening_or_ended().await.map(|url| Api::new(url, KEY));
+    let answered = match &api {
+        Some(api) => api.publish_once(&body, "first").await,
+        None => None,
+    };
+    let first = answered.filter(|(status, _)| *status == StatusCode::ACCEPTED);
+    let mut events = match (&api, &first) {
+        (Some(api), Some((_, answer))) => {
             let path = format!(
                 "/api/metricool/stream?batchId={}&lastEventId=0",
                 answer["batchId"].as_str().unwrap()
             );
-            Sse::try_open(daemon.api.request(reqwest::Method::GET, &path)).await
+            Sse::try_open(api.request(reqwest::Method::GET, &path)).await
         }
-        None => None,
+        (Some(_), None) | (None, _) => None,
     };
-    assert_eq!(daemon.process.ended().await.code(), Some(1), "{}", daemon.process.log());
-    let log = daemon.process.log();
-    assert!(log.contains("the supervisor or the store died"), "{log}");
+    assert_eq!(process.ended().await.code(), Some(1), "{}", process.log());
+    let log = process.log();
+    assert!(log.contains("the supervisor, the store or the listener died"), "{log}");
     if let Some(events) = &mut events {
         while events.next().await.is_some() {}
     }

@@ -42,7 +42,7 @@ async fn batches_in_flight_when_the_root_panics_are_finished_by_the_next_process
     assert_eq!(daemon.process.ended().await.code(), Some(1), "{}", daemon.process.log());
     let log = daemon.process.log();
     assert!(log.contains("dies on purpose: Panic at Root"), "{log}");
-    assert!(log.contains("the supervisor or the store died"), "{log}");
+    assert!(log.contains("the supervisor, the store or the listener died"), "{log}");
     let posts = stage.sandbox.posts();
     assert!(
         posts.len() == 3 && posts.iter().all(|post| post.live.is_none()),
