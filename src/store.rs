@@ -23,6 +23,7 @@ mod gathering;
 mod health;
 mod leases;
 mod lists;
+mod lock;
 mod notes;
 mod notices;
 mod op;
@@ -46,7 +47,7 @@ mod traces;
 mod view;
 
 use std::{
-    fs::File,
+    mem::ManuallyDrop,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -63,6 +64,7 @@ use tokio::sync::{mpsc, watch};
 
 use committer::Committer;
 use health::Health;
+use lock::Lock;
 use op::{Fact, NewCommand, Op};
 use place::Place;
 use sql::Dialect;
@@ -108,24 +110,24 @@ struct Inner {
     health: Health,
     /// SQLite only.
     place: Option<Arc<Place>>,
-    /// SQLite only; released by `close` or with the process.
-    lock: Mutex<Option<File>>,
+    /// SQLite only. `close` releases it, or the end of the process: a store that is only dropped may still be writing.
+    lock: Mutex<Option<ManuallyDrop<Lock>>>,
 }
 
 /// Opening and closing.
 impl Store {
-    /// Opens the database (SQLite: creates the file and takes its lock), brings the schema up to date and starts the
+    /// Opens the database (SQLite: takes the file's locks and creates it if need be), brings the schema up to date and starts the
     /// committer, which tells `listener` of every event.
     pub async fn open(options: &Options, listener: Arc<dyn CommitListener>) -> Result<Self, OpenError> {
         let mut target = open::target(&options.url)?;
-        let mut conn = open::connect(target.dialect, &target.first).await?;
+        let mut conn = open::connect(target.dialect, &target.source).await?;
         schema::migrate(&mut conn).await?;
         let dialect = target.dialect;
         open::equip(&mut conn, dialect).await?;
         target.source.connected()?;
         let readers = open::readers(&target, options.readers);
         let aside = open::aside(&target);
-        let lock = Mutex::new(target.lock.take());
+        let lock = Mutex::new(target.lock.take().map(ManuallyDrop::new));
         let health = Health::default();
         let place = target.source.place.clone();
         let queue = Committer::start(dialect, target.source, conn, listener, health.clone());
@@ -150,7 +152,7 @@ impl Store {
         })))
     }
 
-    /// Finishes what is queued, then closes the connections and releases the lock. Later calls find the database
+    /// Finishes what is queued, then closes the connections and releases the locks. Later calls find the database
     /// unavailable.
     pub async fn close(&self) {
         if let Err(error) = self.submit(Op::Close).await {
@@ -158,7 +160,8 @@ impl Store {
         }
         self.0.aside.close().await;
         self.0.readers.close().await;
-        drop(self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let lock = self.0.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(lock.map(ManuallyDrop::into_inner));
     }
 
     /// Resolves when the committer has ended: by `close`, or because it died and nothing can be written any more.

@@ -1,7 +1,7 @@
 //! The condition of a database, for `storyclip doctor`: whether a daemon could work with it, found out without changing it.
 //!
-//! A SQLite file that a daemon has is not opened: its lock says so. Otherwise the lock is held while the file is looked
-//! at, so that no daemon begins to write meanwhile; it goes with the process at the latest.
+//! A SQLite file that a daemon has is not opened: its locks say so. Otherwise they are held while the file is looked
+//! at, so that no daemon begins to write meanwhile; they go with the process at the latest.
 
 use std::{
     fs::File,
@@ -28,7 +28,7 @@ pub enum Condition {
     },
     /// Another process has the file: not looked at.
     InUse {
-        /// `process 4711`.
+        /// `process 4711`, or what is known of it.
         holder: String,
     },
     /// It can be read and written.
@@ -57,6 +57,10 @@ pub async fn examine(url: &str) -> Result<Condition, OpenError> {
     let target = match open::target(url) {
         Ok(target) => target,
         Err(OpenError::Locked { pid, .. }) => return Ok(Condition::InUse { holder: pid }),
+        Err(OpenError::Elsewhere { lock, .. }) => {
+            let holder = format!("a process that has it under another name or without {}", lock.display());
+            return Ok(Condition::InUse { holder });
+        }
         Err(error) => return Err(error),
     };
     let mut conn = open::plain(&target).await?;

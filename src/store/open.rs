@@ -1,11 +1,8 @@
-//! Opening the database: the URL, the lock file of SQLite, connections.
+//! Opening the database: the URL, and connections.
 //!
-//! `Store::open` calls it. The lock is the operating system's and goes with the process, however that ends; the file
-//! itself stays and means nothing.
+//! `Store::open` calls it. A process that dies in between leaves at most an empty file, which is a new database.
 
 use std::{
-    fs::{File, TryLockError},
-    io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,7 +14,7 @@ use sqlx::{
 };
 use thiserror::Error;
 
-use super::{express, health::READ_ONLY, place::Place, schema::SchemaError, sql::Dialect};
+use super::{express, health::READ_ONLY, lock::Lock, place::Place, schema::SchemaError, sql::Dialect};
 
 /// All that SQLite says of whatever is wrong with a disk that is not full.
 const DISK_ERROR: &str = "disk I/O error";
@@ -42,6 +39,14 @@ pub enum OpenError {
     Url(String),
     #[error("another daemon ({pid}) is running on this database: {} is locked", .file.display())]
     Locked { file: PathBuf, pid: String },
+    #[error(
+        "another process has {} open, under another name (a link to it, or a mount of it) or with {} removed: one daemon \
+         at a time works on a file",
+        .file.display(), .lock.display()
+    )]
+    Elsewhere { file: PathBuf, lock: PathBuf },
+    #[error("database file {}: {error}", .file.display())]
+    File { file: PathBuf, error: std::io::Error },
     #[error("lock file {}: {error}", .file.display())]
     LockFile { file: PathBuf, error: std::io::Error },
     #[error("the database is damaged: {0}")]
@@ -58,14 +63,12 @@ pub enum OpenError {
 pub struct Target {
     pub dialect: Dialect,
     pub source: Source,
-    /// For the first connection, which makes the file if there is none. Later ones must not: a file that is away for a
-    /// while would be replaced by an empty one.
-    pub first: AnyConnectOptions,
-    /// Held while the database is open; `None` on PostgreSQL.
-    pub lock: Option<File>,
+    /// To be held while the database is open; `None` on PostgreSQL.
+    pub lock: Option<Lock>,
 }
 
-/// Where every connection but the first leads.
+/// Where connections lead. On SQLite none of them makes the file, which was made when it was locked: one that is away for a
+/// while would be replaced by an empty one.
 #[derive(Clone)]
 pub struct Source {
     options: AnyConnectOptions,
@@ -101,15 +104,15 @@ pub fn target(url: &str) -> Result<Target, OpenError> {
     match url.split_once(':') {
         Some(("sqlite", rest)) => {
             let file = sqlite_file(rest)?;
-            let lock = lock(&file)?;
-            let url = sqlite_url(&file)?;
+            let options = quiet(&format!("{}?mode=rw", sqlite_url(&file)?))?;
+            let lock = Lock::take(&file)?;
+            let place = Place::of(&file, lock.file()).map_err(|error| OpenError::File { file, error })?;
             Ok(Target {
                 dialect: Dialect::Sqlite,
                 source: Source {
-                    options: quiet(&format!("{url}?mode=rw"))?,
-                    place: Some(Arc::new(Place::of(&file))),
+                    options,
+                    place: Some(Arc::new(place)),
                 },
-                first: quiet(&format!("{url}?mode=rwc"))?,
                 lock: Some(lock),
             })
         }
@@ -119,7 +122,6 @@ pub fn target(url: &str) -> Result<Target, OpenError> {
                 options: quiet(url)?,
                 place: None,
             },
-            first: quiet(url)?,
             lock: None,
         }),
         _ => Err(OpenError::Url("it must begin with sqlite:// or postgres://".into())),
@@ -173,40 +175,6 @@ fn sqlite_url(file: &Path) -> Result<String, OpenError> {
     Ok(url)
 }
 
-/// Takes `<database>.lock` for the life of the process and writes the process id into it.
-fn lock(database: &Path) -> Result<File, OpenError> {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    let path = PathBuf::from(name);
-    let failed = |error| OpenError::LockFile {
-        file: path.clone(),
-        error,
-    };
-    let mut file = (File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path))
-    .map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            file.read_to_string(&mut pid).map_err(failed)?;
-            let pid = match pid.trim() {
-                "" => "process unknown".to_owned(),
-                pid => format!("process {pid}"),
-            };
-            return Err(OpenError::Locked { file: path, pid });
-        }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
-    }
-    file.set_len(0).map_err(failed)?;
-    writeln!(file, "{}", std::process::id()).map_err(failed)?;
-    Ok(file)
-}
-
 /// What every SQLite connection is told: a commit that was answered survives a power cut.
 const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                        PRAGMA foreign_keys = ON; ";
@@ -221,8 +189,8 @@ const WRITER: &str = "PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRA
 const READER: &str = "PRAGMA query_only = ON";
 
 /// The committer's connection, ready to write.
-pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Result<AnyConnection> {
-    let connecting = AnyConnection::connect_with(options);
+pub async fn connect(dialect: Dialect, source: &Source) -> sqlx::Result<AnyConnection> {
+    let connecting = AnyConnection::connect_with(&source.options);
     match dialect {
         Dialect::Sqlite => {
             let mut conn = connecting.await?;
@@ -236,7 +204,7 @@ pub async fn connect(dialect: Dialect, options: &AnyConnectOptions) -> sqlx::Res
     }
 }
 
-/// A connection that changes nothing about how the database is kept, and that makes no file.
+/// A connection that changes nothing about how the database is kept.
 pub async fn plain(target: &Target) -> sqlx::Result<AnyConnection> {
     let connecting = AnyConnection::connect_with(&target.source.options);
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
@@ -250,7 +218,7 @@ pub async fn reconnect(dialect: Dialect, source: &Source) -> sqlx::Result<AnyCon
     if let Some(place) = &source.place {
         place.disconnected();
     }
-    let mut conn = connect(dialect, &source.options).await?;
+    let mut conn = connect(dialect, source).await?;
     equip(&mut conn, dialect).await?;
     source.connected()?;
     Ok(conn)

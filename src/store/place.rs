@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, OpenOptions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, ErrorKind},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -49,6 +49,15 @@ struct Identity {
     inode: u64,
 }
 
+impl From<Metadata> for Identity {
+    fn from(found: Metadata) -> Self {
+        Self {
+            device: found.dev(),
+            inode: found.ino(),
+        }
+    }
+}
+
 /// The database file and its log (`-wal`), in which a commit stands first.
 pub struct Place {
     database: PathBuf,
@@ -56,32 +65,35 @@ pub struct Place {
     open: Mutex<Open>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Open {
-    database: Option<Identity>,
+    /// The file that is locked.
+    database: Identity,
     /// `None` while nothing is connected: SQLite removes the log with its last connection, and makes it anew.
     log: Option<Identity>,
 }
 
 impl Place {
-    /// Of this database file, of which nothing is open yet.
-    pub fn of(database: &Path) -> Self {
+    /// Of the database file that is locked, and to which this name is to lead; nothing is connected yet.
+    pub fn of(database: &Path, locked: &File) -> io::Result<Self> {
         let mut log = OsString::from(database);
         log.push("-wal");
-        Self {
+        let open = Open {
+            database: locked.metadata()?.into(),
+            log: None,
+        };
+        Ok(Self {
             database: database.to_owned(),
             log: log.into(),
-            open: Mutex::default(),
-        }
+            open: Mutex::new(open),
+        })
     }
 
-    /// Notes the files of a connection that was just made; the database must be the one that was opened first.
+    /// Notes the log of a connection that was just made; the database must be the one that is locked.
     pub fn connected(&self) -> Result<(), Displaced> {
         self.check()?;
-        let (database, log) = (identity(&self.database)?, identity(&self.log)?);
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.database = open.database.or(database);
-        open.log = log;
+        let log = identity(&self.log)?;
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).log = log;
         Ok(())
     }
 
@@ -100,13 +112,10 @@ impl Place {
     /// Whether both names lead to what is open.
     pub fn check(&self) -> Result<(), Displaced> {
         let open = *self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.database.is_some() {
-            let found = identity(&self.database)?;
-            match found {
-                None => return Err(Displaced::Database(self.database.clone())),
-                Some(_) if found != open.database => return Err(Displaced::Replaced(self.database.clone())),
-                Some(_) => {}
-            }
+        match identity(&self.database)? {
+            None => return Err(Displaced::Database(self.database.clone())),
+            Some(found) if found != open.database => return Err(Displaced::Replaced(self.database.clone())),
+            Some(_) => {}
         }
         if open.log.is_some() && identity(&self.log)? != open.log {
             return Err(Displaced::Log(self.log.clone()));
@@ -118,10 +127,7 @@ impl Place {
 /// What the name leads to; `None` if to nothing.
 fn identity(file: &Path) -> Result<Option<Identity>, Displaced> {
     match fs::metadata(file) {
-        Ok(found) => Ok(Some(Identity {
-            device: found.dev(),
-            inode: found.ino(),
-        })),
+        Ok(found) => Ok(Some(found.into())),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(Displaced::Unseen(file.to_owned(), error)),
     }
@@ -177,9 +183,9 @@ mod tests {
     fn a_file_is_known_again_by_more_than_its_name() {
         let folder = Folder::new();
         let (database, log, aside) = (folder.file("a.db"), folder.file("a.db-wal"), folder.file("aside"));
-        let place = Place::of(&database);
-        place.check().unwrap();
         fs::write(&database, "a").unwrap();
+        let place = Place::of(&database, &File::open(&database).unwrap()).unwrap();
+        place.check().unwrap();
         fs::write(&log, "b").unwrap();
         place.connected().unwrap();
         place.check().unwrap();

@@ -36,6 +36,7 @@ mod retrying;
 mod root_panics;
 mod rotation;
 mod scheduling;
+mod second;
 mod secrets;
 mod server;
 mod stage;

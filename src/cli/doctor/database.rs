@@ -67,7 +67,8 @@ fn server_clock(apart: u64) -> Finding {
 fn what_to_do(error: &OpenError) -> &'static str {
     match error {
         OpenError::Url(_) => "correct STORYCLIP_DATABASE_URL",
-        OpenError::Locked { .. } => "nothing: a daemon has it",
+        OpenError::Locked { .. } | OpenError::Elsewhere { .. } => "nothing: a daemon has it",
+        OpenError::File { .. } => "let the daemon's user read and write that file, or name another one",
         OpenError::LockFile { .. } => "let the daemon's user write into that folder, or name another file",
         OpenError::Damaged(_) => "stop the daemon, keep a copy of the file and its -wal, and put back a backup",
         OpenError::ReadOnly => "name the primary server, or let this user write",

@@ -85,6 +85,12 @@ async fn before_a_daemon_beside_it_and_after_it() {
     let (code, elsewhere) = examine(&stage, &[]).await;
     assert_eq!(code, Some(1));
     says(&elsewhere, "daemon", "failed", "has the database, but nothing answers");
+    let link = file.with_file_name("link.db");
+    std::fs::hard_link(&file, &link).unwrap();
+    let linked = format!("sqlite://{}", link.display());
+    let settings = [("STORYCLIP_URL", url), ("STORYCLIP_DATABASE_URL", &linked)];
+    let (_, beside) = examine(&stage, &settings).await;
+    says(&beside, "database", "ok", "under another name");
 
     daemon.stop().await;
     let (code, after) = examine(&stage, &[]).await;

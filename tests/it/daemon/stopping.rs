@@ -1,4 +1,4 @@
-//! What happens at the ends of a daemon's life that are not a crash: an orderly stop, and a start that must not be.
+//! What happens at the ends of a daemon's life that are not a crash: an orderly stop, and a very first start.
 
 use std::time::{Duration, Instant};
 
@@ -14,25 +14,6 @@ use super::{
     process::PATIENCE,
     stage::{ACCOUNT, Stage, clips, instant, stories},
 };
-
-#[tokio::test]
-async fn a_second_daemon_on_the_same_file_ends_with_one_and_says_why() {
-    let stage = Stage::new(json!({})).await;
-    let first = stage.start().await;
-    let mut second = stage.spawn();
-    assert_eq!(second.ended().await.code(), Some(1));
-    let said = second.log();
-    let file = stage.database.file().canonicalize().unwrap();
-    assert!(
-        said.contains("another daemon") && said.contains(&format!("{}.lock", file.display())),
-        "{said}"
-    );
-    let id = first.api.publish(&stories(ACCOUNT, &clips(1), json!({}))).await;
-    ledger::all_published(&stage.sandbox, &first.api.finished(&id).await);
-    first.stop().await;
-    stage.start().await.stop().await;
-    stage.clear().await;
-}
 
 #[tokio::test]
 async fn sigterm_lets_the_call_under_way_end_and_the_next_start_goes_on() {
