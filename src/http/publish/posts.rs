@@ -12,6 +12,9 @@ use crate::{
     store::NewClip,
 };
 
+/// What a post may have.
+pub const MEMBERS: &[&str] = &["id", "url", "title", "text"];
+
 /// Reads the clips; what is wrong is noted.
 pub fn read(errors: &mut Errors, body: &Object<'_>) -> Vec<NewClip> {
     let posts = match body.value("posts") {

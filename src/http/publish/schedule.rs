@@ -30,6 +30,9 @@ const MIN_GAP: Duration = Duration::from_secs(3_600);
 /// How far ahead a first slot may lie: ten years. Metricool's own horizon is not known.
 const HORIZON: Duration = Duration::from_secs(10 * 366 * 86_400);
 
+/// What it may have.
+pub const MEMBERS: &[&str] = &["mode", INSTANT, ZONE, "intervalSeconds", "minGapMinutes"];
+
 const INSTANT: &str = "scheduledAt";
 const ZONE: &str = "timezone";
 

@@ -40,6 +40,9 @@ pub(in crate::http) const OVERLAP: u64 = 24 * 3_600;
 /// The longest that it may.
 pub(in crate::http) const LONGEST: u64 = 30 * 24 * 3_600;
 
+/// What a body may have.
+pub(in crate::http) const MEMBERS: &[&str] = &["overlapSeconds"];
+
 /// A new secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookSecret)]
@@ -149,7 +152,9 @@ fn overlap(bytes: &[u8]) -> Result<Duration, Problem> {
     }
     let fields = body::object(bytes)?;
     let mut errors = Errors::default();
-    let seconds = match Object::new("", &fields).value("overlapSeconds") {
+    let object = Object::new("", &fields);
+    object.only(&mut errors, MEMBERS);
+    let seconds = match object.value("overlapSeconds") {
         None => OVERLAP,
         Some(value) => value.as_u64().filter(|seconds| *seconds <= LONGEST).unwrap_or_else(|| {
             let message = format!("must be a whole number from 0 to {LONGEST}");

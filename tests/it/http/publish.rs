@@ -13,7 +13,7 @@ use super::server::{FULL, PUBLISH, Server, Setup, body_of, problem, read};
 async fn the_answer_says_what_was_taken_on() {
     let server = Server::start().await;
     let body = json!({
-        "userId": "u1", "unknown": {"is": "ignored"},
+        "userId": "u1", "unknown": {"is": "named"},
         "posts": [
             {"url": "https://cdn.example/1.mp4", "text": "hello", "title": "One", "more": 1},
             {"id": "mine", "url": "HTTP://CDN.example/2.MP4", "text": null},
@@ -41,11 +41,13 @@ async fn the_answer_says_what_was_taken_on() {
         "createdAt": "2026-01-01T00:00:00.000Z",
         "warnings": [
             {"field": "posts[0].text", "message": "is stored and not sent: a story carries no text"},
-            answer["warnings"][1],
+            {"field": "unknown", "message": "is not known; the members here are jobId, userId, posts, schedule, settings"},
+            {"field": "posts[0].more", "message": "is not known; the members here are id, url, title, text"},
+            answer["warnings"][3],
         ],
     });
     assert_eq!(
-        answer["warnings"][1]["field"], "settings.webhookUrl",
+        answer["warnings"][3]["field"], "settings.webhookUrl",
         "nothing signs its messages yet"
     );
     assert_eq!(answer, expected);
