@@ -98,7 +98,8 @@ pub fn publish() -> Value {
 
 fn post() -> Value {
     let mut id = or_null(name("clip_1"));
-    id["description"] = json!("Unique in the batch; `clip_N` if it is absent");
+    id["description"] =
+        json!("Unique in the batch; `clip_N` if it is absent, or `clip_N_2` where another post has that");
     let mut text = or_null(free(TEXT));
     text["description"] = json!("Stored and not sent: a story carries no text");
     json!({

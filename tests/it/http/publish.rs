@@ -132,6 +132,24 @@ async fn a_body_that_cannot_be_read_is_refused() {
     assert_eq!(send(json, largest).await.status(), StatusCode::ACCEPTED);
 }
 
+#[tokio::test]
+async fn a_post_without_an_id_gets_one_that_is_free() {
+    let server = Server::start().await;
+    let mut body = body_of(4);
+    body["posts"][0]["id"] = json!("clip_2");
+    body["posts"][3]["id"] = json!("clip_2_2");
+    for n in [1, 2] {
+        body["posts"][n].as_object_mut().unwrap().remove("id");
+    }
+    let (status, answer) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    let path = format!("/api/metricool/batch/{}", answer["batchId"].as_str().unwrap());
+    let (_, batch) = read(server.get(&path).send().await.unwrap()).await;
+    let clips = batch["batch"]["clips"].as_array().unwrap();
+    let ids: Vec<_> = clips.iter().map(|clip| &clip["id"]).collect();
+    assert_eq!(ids, ["clip_2", "clip_2_3", "clip_3", "clip_2_2"]);
+}
+
 /// curl announces every body over 1 MiB like this and sends it only when told to go on.
 #[tokio::test]
 async fn a_body_that_is_announced_is_refused_before_it_is_sent() {
