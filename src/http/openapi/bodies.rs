@@ -120,6 +120,7 @@ fn schedule() -> Value {
     let unused = json!({
         "type": ["string", "null"], "pattern": NAMED, "maxLength": NAME, "description": "Not used, which a warning says",
     });
+    let unused_number = json!({"type": ["number", "null"], "description": "Not used, which a warning says"});
     let week = 7 * 86_400;
     let whole = |most: u64, default: u64, about: &str| {
         let schema = json!({"type": "integer", "minimum": 1, "maximum": most, "description": about});
@@ -134,7 +135,10 @@ fn schedule() -> Value {
                 "description": "One after the other, beginning at once",
                 "type": "object",
                 "required": ["mode"],
-                "properties": {"mode": {"type": "string", "const": "now"}, "scheduledAt": unused, "timezone": unused},
+                "properties": {
+                    "mode": {"type": "string", "const": "now"}, "scheduledAt": unused, "timezone": unused,
+                    "intervalSeconds": unused_number, "minGapMinutes": unused_number,
+                },
             },
             {
                 "title": "no mode",
@@ -142,7 +146,7 @@ fn schedule() -> Value {
                 "type": "object",
                 "properties": {
                     "mode": {"type": "null"}, "scheduledAt": {"type": "null"}, "timezone": unused,
-                    "intervalSeconds": {}, "minGapMinutes": {},
+                    "intervalSeconds": unused_number, "minGapMinutes": unused_number,
                 },
                 "additionalProperties": false,
             },
@@ -159,6 +163,7 @@ fn schedule() -> Value {
                     },
                     "timezone": zone,
                     "intervalSeconds": whole(week, 60, "Between two slots"),
+                    "minGapMinutes": unused_number,
                 },
             },
             {
@@ -170,6 +175,7 @@ fn schedule() -> Value {
                     "mode": {"type": "string", "const": "bestTime"},
                     "timezone": zone,
                     "minGapMinutes": whole(week / 60, 60, "Between two hours at least"),
+                    "scheduledAt": unused, "intervalSeconds": unused_number,
                 },
             },
         ],

@@ -150,6 +150,20 @@ async fn a_post_without_an_id_gets_one_that_is_free() {
     assert_eq!(ids, ["clip_2", "clip_2_3", "clip_3", "clip_2_2"]);
 }
 
+#[tokio::test]
+async fn a_number_that_the_mode_does_not_use_is_a_warning() {
+    let server = Server::start().await;
+    let mut body = body_of(1);
+    body["schedule"] = json!({"mode": "now", "intervalSeconds": 0, "minGapMinutes": 90});
+    let (status, answer) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    let unused = json!([
+        {"field": "schedule.intervalSeconds", "message": "is not used in mode now"},
+        {"field": "schedule.minGapMinutes", "message": "is not used in mode now"},
+    ]);
+    assert_eq!(answer["warnings"], unused);
+}
+
 /// curl announces every body over 1 MiB like this and sends it only when told to go on.
 #[tokio::test]
 async fn a_body_that_is_announced_is_refused_before_it_is_sent() {
