@@ -85,6 +85,11 @@ pub enum OptionsError {
     /// The token cannot be sent in a header.
     #[error("the Metricool user token is empty or has characters that no HTTP header can carry")]
     Token,
+    /// Every call names the user to whom the token belongs.
+    #[error(
+        "METRICOOL_USER_ID is not set beside METRICOOL_USER_TOKEN: Metricool refuses every call that does not name the user"
+    )]
+    UserId,
 }
 
 /// A client of one Metricool account.
@@ -104,7 +109,7 @@ impl Metricool {
     /// A client that calls through `http` (see [`crate::providers::http_client`]).
     ///
     /// # Errors
-    /// When the address or the token cannot be used.
+    /// When the address or the token cannot be used, or the user is not named.
     pub fn new(
         options: Options,
         http: Client,
@@ -122,6 +127,9 @@ impl Metricool {
             return Err(OptionsError::Token);
         }
         token.set_sensitive(true);
+        if options.user_id.trim().is_empty() {
+            return Err(OptionsError::UserId);
+        }
         let shows_published =
             ShowsPublished::new(options.list_shows_published, facts, &options.base_url, &options.user_id);
         Ok(Self {
