@@ -304,7 +304,9 @@ impl Provider for Metricool {
     ) -> Result<Withdrawal, ProviderError> {
         let reading = self.read(account, network, &post.id).await?;
         let now = self.clock.now();
-        let Some(path) = post_path(&post.id).filter(|_| schedule::may_withdraw(&reading, slot, now)) else {
+        let Some(path) = post_path(&post.id)
+            .filter(|_| schedule::may_withdraw(&reading, slot, now) && !reading::is_live_unproved(&reading))
+        else {
             return Ok(Withdrawal::Refused(reading));
         };
         // A delete answers success for a published post, too: only one answered well before the slot proves anything.
