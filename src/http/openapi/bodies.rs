@@ -148,7 +148,7 @@ fn schedule() -> Value {
                     "mode": {"type": "null"}, "scheduledAt": {"type": "null"}, "timezone": unused,
                     "intervalSeconds": unused_number, "minGapMinutes": unused_number,
                 },
-                "additionalProperties": false,
+                "additionalProperties": {"type": "null"},
             },
             {
                 "title": "scheduled",
