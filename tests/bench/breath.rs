@@ -122,7 +122,7 @@ async fn one_batch(setting: &Setting, pace: Duration, name: &str, table: &mut Ta
         ("STORYCLIP_LOOK_WAITS_SECONDS", wait.as_str()),
         ("STORYCLIP_MAX_BATCHES", "1"),
     ];
-    let daemon = Daemon::start(&setting.fresh("breath-one")?, &stand_in.url(), &settings).await?;
+    let daemon = Daemon::start(&setting.fresh(&format!("breath-{wait}"))?, &stand_in.url(), &settings).await?;
     let began = Instant::now();
     let mut flushes = fsync::measure(&setting.folder, 150, pace)?;
     for batch in 1..=batches {
