@@ -31,7 +31,7 @@ mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use secrecy::SecretString;
 
 use crate::config::{Config, DEFAULTS};
@@ -125,7 +125,7 @@ enum Command {
     },
     /// Make a key pair for Web Push, as two settings.
     #[command(after_help = help::VAPID)]
-    Vapid,
+    Vapid(vapid::Vapid),
     /// Look at everything that a daemon needs, and say what to do about what is missing.
     #[command(after_help = help::DOCTOR)]
     Doctor(doctor::Doctor),
@@ -173,17 +173,32 @@ impl From<Ending> for ExitCode {
 
 /// Parses the arguments, runs the command and gives the exit code: 0 done, 1 it failed, 2 it was not understood, 3 the
 /// batch ended without every clip being published.
+///
+/// An error is the last line of standard error, and a JSON object with `--json`.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let arguments = Cli::command().get_matches();
+    let json = wants_json(&arguments);
+    let cli = Cli::from_arg_matches(&arguments).unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
     match run_in_a_runtime(cli) {
         Ok(ending) => ending.into(),
         Err(error) => {
             if !error.is_broken_pipe() {
-                eprintln!("error: {error}");
+                match json {
+                    true => eprintln!("{}", error.json()),
+                    false => eprintln!("error: {error}"),
+                }
             }
             ExitCode::FAILURE
         }
     }
+}
+
+/// Whether the command, or one of its own, was given `--json`.
+fn wants_json(arguments: &ArgMatches) -> bool {
+    let here = arguments
+        .try_get_one::<bool>("json")
+        .is_ok_and(|json| json == Some(&true));
+    here || arguments.subcommand().is_some_and(|(_, inner)| wants_json(inner))
 }
 
 fn run_in_a_runtime(cli: Cli) -> Result<Ending, CliError> {
@@ -214,7 +229,7 @@ async fn run(cli: Cli) -> Result<Ending, CliError> {
         Command::Retry(retry) => retry.run(&cli.connection).await,
         Command::Resolve(resolve) => resolve.run(&cli.connection).await,
         Command::Keys { keys } => keys.run(&cli.connection).await,
-        Command::Vapid => vapid::run(),
+        Command::Vapid(vapid) => vapid.run(),
         Command::Openapi => Output.text(crate::http::openapi::text()),
         Command::Doctor(doctor) => {
             let config = Config::load(cli.config.as_deref());

@@ -108,6 +108,16 @@ impl Store for DyingStore {
         self.0.commands(batch).await
     }
 
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        self.0.taken_slots(account, network, media, from).await
+    }
+
     async fn owned(
         &self,
         account: &AccountId,

@@ -40,6 +40,7 @@ mod refusal;
 mod resolve;
 mod retry_failed;
 mod serve;
+mod spelling;
 mod status;
 mod stream;
 mod to_the_end;

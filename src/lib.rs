@@ -12,6 +12,7 @@ pub mod http;
 pub mod metrics;
 pub mod notifications;
 pub mod providers;
+mod retry_after;
 pub mod sandbox;
 pub mod store;
 pub mod stream;

@@ -94,6 +94,8 @@ pub fn apply(clip: &mut Clip, event: ClipEvent, at: Timestamp) -> Result<(), Ill
     match (clip.status, event) {
         (S::Pending | S::Queued | S::Retrying, E::Begin) => {
             clip.status = S::Uploading;
+            clip.error = None;
+            clip.next_attempt_at = None;
             forget_attempt(clip);
         }
         (S::Pending | S::Queued | S::Retrying, E::Intend(request)) => intend(clip, request, at),
@@ -240,6 +242,7 @@ fn fail(clip: &mut Clip, trouble: Trouble) {
 
 fn cancel(clip: &mut Clip) {
     clip.status = ClipStatus::Cancelled;
+    clip.error = None;
     clip.next_attempt_at = None;
     clip.ruling = None;
 }

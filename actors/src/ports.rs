@@ -85,6 +85,8 @@ pub struct AttemptWrite {
     pub request_id: Option<String>,
     pub post: Option<PostRef>,
     pub permalink: Option<Arc<str>>,
+    /// Whether its slot is free again for the same media: the post was withdrawn and its clip never goes again.
+    pub vacates: bool,
 }
 
 /// What became of an attempt.
@@ -174,6 +176,17 @@ pub trait Store: Send + Sync + 'static {
 
     /// Commands of a batch that are durable and not applied yet, oldest first.
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError>;
+
+    /// The slots from this one on in which the account has this media on this network, in order: where an attempt of it would
+    /// be refused. A cancelled clip
+    /// whose post was withdrawn leaves its slot free.
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError>;
 
     /// Which of these posts of the account belong to another attempt than this one of this clip.
     async fn owned(

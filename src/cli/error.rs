@@ -3,6 +3,7 @@
 use std::{fmt, io};
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 use thiserror::Error;
 
 use crate::{config::ConfigError, daemon::StartError, notifications::PushError, telemetry::TelemetryError};
@@ -61,6 +62,38 @@ pub(super) enum CliError {
 }
 
 impl CliError {
+    /// The error for programs: the daemon's problem as it came, else an object with the two members that every problem has.
+    pub(super) fn json(&self) -> Value {
+        if let Self::Refused(problem) = self
+            && let Some(document) = &problem.document
+        {
+            return document.clone();
+        }
+        json!({"error": self.to_string(), "code": self.code()})
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) | Self::Url(_) | Self::Key => "INVALID_CONFIGURATION",
+            Self::Input { .. } => "INVALID_INPUT",
+            Self::Unreachable { .. } => "DAEMON_UNREACHABLE",
+            Self::Lost { .. } | Self::Unanswered { .. } => "ANSWER_LOST",
+            Self::Strange { .. } | Self::Refused(_) => "STRANGE_ANSWER",
+            Self::Telemetry(_)
+            | Self::Runtime(_)
+            | Self::Listen { .. }
+            | Self::Start(_)
+            | Self::Keys(_)
+            | Self::Signals(_)
+            | Self::Interrupted(_)
+            | Self::Sandbox(_)
+            | Self::Died
+            | Self::DemoDied
+            | Self::Output(_)
+            | Self::Client(_) => "COMMAND_FAILED",
+        }
+    }
+
     /// Whether the reader of the output went away, which is no news to it.
     pub(super) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(reason) if reason.kind() == io::ErrorKind::BrokenPipe)
@@ -79,6 +112,9 @@ pub(super) struct Problem {
     error: Option<String>,
     title: Option<String>,
     errors: Vec<FieldError>,
+    /// The answer as it came, if it is a problem.
+    #[serde(skip)]
+    document: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,7 +128,12 @@ impl Problem {
     /// The problem in this body; a body that is none gives a problem that says so.
     pub(super) fn read(status: u16, body: &[u8]) -> Self {
         let problem: Self = serde_json::from_slice(body).unwrap_or_default();
-        Self { status, ..problem }
+        let document = serde_json::from_slice(body).ok().filter(|_| problem.code.is_some());
+        Self {
+            status,
+            document,
+            ..problem
+        }
     }
 }
 
@@ -134,6 +175,24 @@ mod tests {
         assert_eq!(
             Problem::read(400, body).to_string(),
             "the batch is not valid (INVALID_BODY, HTTP 400)\n  posts[0].url: must be absolute"
+        );
+    }
+
+    #[test]
+    fn a_problem_is_handed_on_as_it_came_and_anything_else_is_made_one() {
+        let body = br#"{"code":"BATCH_NOT_FOUND","error":"batch not found","instance":"/x","status":404}"#;
+        let refused = |status, body| CliError::Refused(Box::new(Problem::read(status, body)));
+        assert_eq!(
+            refused(404, body).json(),
+            serde_json::from_slice::<Value>(body).unwrap_or_default()
+        );
+        let strange = refused(502, b"<html>").json();
+        assert_eq!(strange["code"], "STRANGE_ANSWER");
+        assert!(
+            strange["error"]
+                .as_str()
+                .is_some_and(|error| error.contains("HTTP 502")),
+            "{strange}"
         );
     }
 

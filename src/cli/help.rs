@@ -10,7 +10,8 @@ Examples:
   storyclip show BATCH                   where each clip is, and why
   storyclip resolve BATCH 3 retry        decide about a clip that is held
 
-Every command that tells something takes --json. What is printed for people may change; the JSON is the API's.
+Every command that tells something takes --json. What is printed for people may change; the JSON is the API's. An error is then \
+the last line of standard error, as JSON, too: the API's problem, or an object with `error` and `code`.
 
 Exit codes: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 the batch ended \
 without every clip being published.";
@@ -26,6 +27,7 @@ that are under way go on at the next start, after any kind of end.";
 pub(super) const VAPID: &str = "\
 Example:
   storyclip vapid >> storyclip.env
+  storyclip vapid --json | jq -r .publicKey
 
 The public half goes to the pages that subscribe, through GET /api/push/key. A new pair makes every browser that \
 subscribed with the old one subscribe again.";

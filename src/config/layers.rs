@@ -45,6 +45,9 @@ const FOREIGN: [&str; 2] = ["STORYCLIP_URL", "STORYCLIP_API_KEY"];
 const FOREIGN_PREFIX: &str = "STORYCLIP_TEST_";
 const PREFIX: &str = "STORYCLIP_";
 
+/// With which the variables of two settings begin, as people know them.
+const METRICOOL_PREFIX: &str = "METRICOOL_";
+
 /// The environment variable of a key.
 pub(super) fn variable(key: &str) -> String {
     let upper = key.to_ascii_uppercase();
@@ -128,7 +131,8 @@ impl Layers {
         let keys: BTreeMap<String, &str> = keys().map(|key| (variable(key), key)).collect();
         for (name, text) in env {
             let Some(key) = keys.get(&name) else {
-                if name.starts_with(PREFIX) && !name.starts_with(FOREIGN_PREFIX) && !FOREIGN.contains(&&*name) {
+                let ours = name.starts_with(PREFIX) || name.starts_with(METRICOOL_PREFIX);
+                if ours && !name.starts_with(FOREIGN_PREFIX) && !FOREIGN.contains(&&*name) {
                     self.warnings.push(format!(
                         "the environment variable {name} is set, but no setting has that name"
                     ));

@@ -172,14 +172,17 @@ fn secrets_are_never_shown_nor_quoted() {
 fn a_variable_that_is_no_setting_is_a_warning_unless_it_is_the_clients_or_the_tests() {
     let config = load(&[
         ("STORYCLIP_LEASE", "1"),
+        ("METRICOOL_USR_ID", "1"),
+        ("METRICOOL_USER_ID", "1"),
         ("STORYCLIP_URL", "http://x"),
         ("STORYCLIP_API_KEY", "sk"),
         ("STORYCLIP_TEST_POSTGRES_URL", "x"),
         ("PATH", "/bin"),
     ])
     .unwrap();
-    assert_eq!(config.warnings.len(), 1);
+    assert_eq!(config.warnings.len(), 2);
     assert!(config.warnings[0].contains("STORYCLIP_LEASE "));
+    assert!(config.warnings[1].contains("METRICOOL_USR_ID "));
 }
 
 #[test]

@@ -39,6 +39,9 @@ const ROUTE: &str = "keys";
 
 const LIST: List = List("keys");
 
+/// What the body that makes a key may have.
+pub(super) const MEMBERS: &[&str] = &["name", "scopes"];
+
 /// A key as it is shown.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
@@ -243,6 +246,7 @@ fn read(bytes: &[u8]) -> Result<(Option<String>, BTreeSet<Scope>), Problem> {
             errors.add(CODE, "scopes", format!("must be a list of {}", words()));
         }
     }
+    fields.only(&mut errors, MEMBERS);
     errors.finish()?;
     Ok((label.map(str::to_owned), scopes))
 }

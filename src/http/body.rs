@@ -16,6 +16,7 @@ use super::{
     json::{self, Refused},
     limits,
     problem::Problem,
+    spelling,
 };
 
 /// How long a client may take to send its body.
@@ -58,7 +59,7 @@ pub async fn read_if_any(headers: &HeaderMap, body: Body) -> Result<Bytes, Probl
 /// The object in a body.
 ///
 /// # Errors
-/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column), `BODY_TOO_COMPLEX` or `INVALID_BODY`.
+/// 400 `INVALID_UTF8`, `MALFORMED_JSON` (with reason, line and column), `BODY_TOO_COMPLEX`, `DUPLICATE_FIELD` or `INVALID_BODY`.
 pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let bad = |code, error| Problem::new(StatusCode::BAD_REQUEST, code, error);
     let text = std::str::from_utf8(bytes).map_err(|error| {
@@ -74,6 +75,11 @@ pub fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
             let detail = format!("The body has more than {} values.", json::VALUES);
             Err(bad("BODY_TOO_COMPLEX", "the body has too many values").detail(detail))
         }
+        Err(Refused::Twice(name)) => Err(Problem::bad(
+            "DUPLICATE_FIELD",
+            &spelling::shown(&name),
+            "must be in its object once",
+        )),
         Err(Refused::Malformed(error)) => {
             let detail = format!("The body cannot be read as JSON: {error}.");
             Err(bad("MALFORMED_JSON", "the body is not valid JSON").detail(detail))

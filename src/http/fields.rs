@@ -1,12 +1,22 @@
 //! Reading a JSON object field by field, so that every error names the field that is wrong.
 //!
 //! A parser of a request makes one [`Errors`] and passes it to each [`Object`]; all errors are told at once and the first
-//! decides the problem's code. Unknown fields are ignored.
+//! decides the problem's code. Members that no reader asks for are refused by [`Object::only`], or told by who can read on
+//! without them.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use super::problem::{FieldError, Problem};
+use super::{
+    problem::{FieldError, Problem},
+    spelling,
+};
+
+/// The code of a member that is not known.
+pub const UNKNOWN_FIELD: &str = "UNKNOWN_FIELD";
+
+/// Unknown members of one object that are named; a body may have thousands.
+pub const NAMED: usize = 20;
 
 /// What is wrong with a body so far.
 #[derive(Default)]
@@ -79,6 +89,26 @@ impl<'a> Object<'a> {
     /// A field that is there and not null.
     pub fn value(&self, field: &str) -> Option<&'a Value> {
         self.fields.get(field).filter(|value| !value.is_null())
+    }
+
+    /// Its members that are none of these, with null where they say nothing.
+    pub fn others(&self, known: &'static [&'static str]) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value));
+        fields.filter(move |(name, _)| !known.contains(name))
+    }
+
+    /// Notes members that are none of these: one that is misspelled would otherwise be one that was never sent.
+    pub fn only(&self, errors: &mut Errors, known: &'static [&'static str]) {
+        for (name, _) in self.others(known).take(NAMED) {
+            let message = spelling::not_known(name, known);
+            errors.add(UNKNOWN_FIELD, self.name(&spelling::shown(name)), message);
+        }
+    }
+
+    /// An object within it, if there is one.
+    pub fn inner(&self, field: &str) -> Option<Object<'a>> {
+        let fields = self.value(field)?.as_object()?;
+        Some(Object::new(self.name(field), fields))
     }
 
     /// A string, if it is there. One of the wrong type is noted and counts as absent.

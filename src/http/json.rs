@@ -2,7 +2,10 @@
 //!
 //! Bodies are read by it alone. A value that was half built is dropped with the error.
 
-use std::{cell::Cell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -20,30 +23,44 @@ pub enum Refused {
     Malformed(serde_json::Error),
     /// It has more than [`VALUES`] values.
     TooMany,
+    /// An object has this member twice, and nobody can say which one counts.
+    Twice(String),
 }
 
 /// Reads one JSON value.
 pub fn parse(text: &str) -> Result<Value, Refused> {
-    let left = Cell::new(VALUES);
+    let bounds = Bounds {
+        left: Cell::new(VALUES),
+        twice: RefCell::default(),
+    };
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = Bounded(&left).deserialize(&mut deserializer);
+    let read = Bounded(&bounds).deserialize(&mut deserializer);
+    if let Some(name) = bounds.twice.take() {
+        return Err(Refused::Twice(name));
+    }
     match read.and_then(|value| deserializer.end().map(|()| value)) {
         Ok(value) => Ok(value),
-        Err(_) if left.get() == 0 => Err(Refused::TooMany),
+        Err(_) if bounds.left.get() == 0 => Err(Refused::TooMany),
         Err(error) => Err(Refused::Malformed(error)),
     }
 }
 
+/// How many values may still come, and the member that came twice.
+struct Bounds {
+    left: Cell<usize>,
+    twice: RefCell<Option<String>>,
+}
+
 /// Counts down with every value.
 #[derive(Clone, Copy)]
-struct Bounded<'a>(&'a Cell<usize>);
+struct Bounded<'a>(&'a Bounds);
 
 impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let left = self.0.get().saturating_sub(1);
-        self.0.set(left);
+        let left = self.0.left.get().saturating_sub(1);
+        self.0.left.set(left);
         if left == 0 {
             return Err(D::Error::custom("too many values"));
         }
@@ -100,7 +117,11 @@ impl<'de> Visitor<'de> for Bounded<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some(name) = members.next_key()? {
+        while let Some(name) = members.next_key::<String>()? {
+            if object.contains_key(&name) {
+                self.0.twice.replace(Some(name));
+                return Err(A::Error::custom("a member is there twice"));
+            }
             object.insert(name, members.next_value_seed(self)?);
         }
         Ok(Value::Object(object))
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_what_serde_json_reads() {
-        let text = r#"{"a":[1,-2,3.5,1e300,18446744073709551615,null,true,"x\u00e9\n"],"b":{"c":{}},"a":0}"#;
+        let text = r#"{"a":[1,-2,3.5,1e300,18446744073709551615,null,true,"x\u00e9\n"],"b":{"a":{}},"c":0}"#;
         assert_eq!(parse(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
         for bad in [
             "",
@@ -137,6 +158,21 @@ mod tests {
             assert_eq!(parse(text).unwrap().as_i64(), Some(number), "{text}");
         }
         assert_eq!(parse("1e300").unwrap().as_i64(), None);
+    }
+
+    #[test]
+    fn an_object_has_no_member_twice() {
+        for (text, name) in [
+            (r#"{"a":1,"b":2,"a":1}"#, "a"),
+            (r#"[{"b":{"c":1,"c":2}}]"#, "c"),
+            (r#"{"a":1,"\u0061":2"#, "a"),
+        ] {
+            assert!(
+                matches!(parse(text), Err(Refused::Twice(twice)) if twice == name),
+                "{text}"
+            );
+        }
+        assert!(parse(r#"[{"a":1},{"a":{"a":2}}]"#).is_ok());
     }
 
     #[test]

@@ -39,7 +39,8 @@ const ABOUT: &str = "\
 Publishes batches of story clips to social networks, one clip after the other, and never says more than the network said.
 
 Instants are RFC 3339 UTC with milliseconds. Every answer that is no success is an RFC 9457 problem with a stable `code`. \
-A field that is `null` counts as absent, in requests; unknown fields and parameters are ignored. Another tenant's batch does \
+A field that is `null` counts as absent, in requests; members that a body does not have are refused, or \
+named in the `warnings` of a publish request, and unknown parameters are ignored but of that one. Another tenant's batch does \
 not exist. A key opens what its scopes allow; each operation says which one it takes.";
 
 static TEXT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document()));

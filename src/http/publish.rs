@@ -10,6 +10,7 @@ mod posts;
 mod quota;
 mod request;
 mod schedule;
+mod unknown;
 
 use axum::{
     body::{Body, Bytes},
@@ -25,6 +26,12 @@ use self::{
     plan::{Plan, Planned},
     request::PublishRequest,
     schedule::Schedule as When,
+};
+#[cfg(test)]
+pub(super) use self::{
+    posts::MEMBERS as POST,
+    request::{MEMBERS as BODY, SETTINGS},
+    schedule::MEMBERS as SCHEDULE,
 };
 use super::{
     App, AppState, body,

@@ -36,6 +36,9 @@ use crate::{
 /// Names the route in `idempotency_keys`.
 const ROUTE: &str = "push/subscriptions";
 
+/// What the body of a subscription may have.
+pub(super) const MEMBERS: &[&str] = &["userId", "subscription"];
+
 /// Characters of a browser's key.
 pub(super) const KEY: usize = 128;
 
@@ -178,6 +181,8 @@ fn read(
             "must be, with auth, the keys of a push subscription",
         );
     }
+    // What is in the subscription is the browser's, and may become more.
+    top.only(&mut errors, MEMBERS);
     errors.finish()?;
     Ok(NewSubscription {
         id: format!("push_{}", envelope::random_base36(20)),

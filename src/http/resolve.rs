@@ -23,6 +23,9 @@ use super::{
 };
 use crate::store::{BatchView, ClipView};
 
+/// What a body may have.
+pub(super) const MEMBERS: &[&str] = &["action", "postId", "attempt"];
+
 /// Stores the decision and answers with what became of the clip.
 pub async fn resolve(
     State(app): App,
@@ -167,6 +170,7 @@ async fn read(headers: &HeaderMap, body: Body) -> Result<(Resolution, Option<u32
             None
         }
     };
+    fields.only(&mut errors, MEMBERS);
     errors.finish()?;
     let how = how.ok_or_else(|| Problem::bad("INVALID_ACTION", "action", "must be one of adopt, retry, drop"))?;
     Ok((how, seen))

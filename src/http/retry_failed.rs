@@ -24,6 +24,9 @@ use super::{
 };
 use crate::store::{BatchView, ClipView};
 
+/// What a body may have.
+pub(super) const MEMBERS: &[&str] = &["clips"];
+
 /// Tries failed clips again: those in the body, or all if it has none.
 pub async fn retry_failed(
     State(app): App,
@@ -74,10 +77,12 @@ async fn read_clips(headers: &HeaderMap, body: Body, batch: &BatchView) -> Resul
         return Ok(Vec::new());
     }
     let fields = body::object(&bytes)?;
-    let Some(value) = Object::new("", &fields).value("clips") else {
-        return Ok(Vec::new());
-    };
+    let object = Object::new("", &fields);
     let mut errors = Errors::default();
+    object.only(&mut errors, MEMBERS);
+    let Some(value) = object.value("clips") else {
+        return errors.finish().map(|()| Vec::new());
+    };
     let named = value.as_array().map(Vec::as_slice).unwrap_or_default();
     match value {
         Value::Array(list) if list.is_empty() => {

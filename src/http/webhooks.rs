@@ -22,6 +22,8 @@ use super::{limits, problem::Problem};
 use crate::store::{DisabledReason, Endpoint, NewEndpoint, NoticeKind};
 
 pub use deliveries::{all, of_endpoint, replay, show as show_delivery, test};
+#[cfg(test)]
+pub(super) use request::MEMBERS;
 pub(super) use request::url as public_url;
 
 pub use endpoints::{change, create, delete, list, show};

@@ -253,7 +253,7 @@ impl Sender {
                 (Some(push), Some(url), Some(keys)) => {
                     let request = webhook::post(&self.client, url, self.private_addresses);
                     match request.and_then(|request| push.request(request, url, keys, due, self.clock.now())) {
-                        Ok(request) => webhook::send(request).await,
+                        Ok(request) => webhook::send(request, &*self.clock).await,
                         Err(why) => Answer::Refused(why),
                     }
                 }
@@ -268,7 +268,7 @@ impl Sender {
         let now = self.clock.now();
         let sign = |request| webhook::signed(request, &due.notice, now, &due.body, &due.secrets);
         match request.and_then(sign) {
-            Ok(request) => webhook::send(request).await,
+            Ok(request) => webhook::send(request, &*self.clock).await,
             Err(why) => Answer::Nothing(why),
         }
     }

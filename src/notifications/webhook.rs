@@ -9,12 +9,13 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::{Client, RequestBuilder, Response, header};
 use secrecy::{ExposeSecret, SecretString};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook, WebhookError};
-use storyclip_actors::model::Timestamp;
+use storyclip_actors::{model::Timestamp, ports::Clock};
 
 use super::{
     address::{self, PublicOnly},
     retry::Answer,
 };
+use crate::retry_after::retry_after;
 
 /// How a secret begins.
 const PREFIX: &str = "whsec_";
@@ -98,17 +99,16 @@ fn signatures(secrets: &[SecretString], id: &str, seconds: i64, body: &str) -> R
 }
 
 /// Sends it. What the answer says beyond its status is not read.
-pub async fn send(request: RequestBuilder) -> Answer {
+pub async fn send(request: RequestBuilder, clock: &dyn Clock) -> Answer {
     match request.send().await {
-        Ok(response) => Answer::Status(response.status().as_u16(), retry_after(&response)),
+        Ok(response) => Answer::Status(response.status().as_u16(), asked(&response, clock.now())),
         Err(error) => Answer::Nothing(reason(error)),
     }
 }
 
-/// Seconds; a date is taken as not said.
-fn retry_after(response: &Response) -> Option<Duration> {
+fn asked(response: &Response, now: Timestamp) -> Option<Duration> {
     let value = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
+    retry_after(value, now)
 }
 
 /// The innermost reason, without the URL: it may hold a secret.
@@ -140,6 +140,19 @@ mod tests {
         let other = new_secret();
         let both = format!("{} {expected}", signed(std::slice::from_ref(&other)));
         assert_eq!(signed(&[other, published]), both);
+    }
+
+    #[test]
+    fn a_wait_is_asked_for_in_seconds_or_until_a_date() {
+        // 07:26:40 of the day below.
+        let now = Timestamp::from_millis(1_445_412_400_000);
+        let asked_by = |value: &'static str| {
+            let answer = axum::http::Response::builder().header(header::RETRY_AFTER, value);
+            asked(&Response::from(answer.body("").unwrap()), now)
+        };
+        assert_eq!(asked_by("7"), Some(Duration::from_secs(7)));
+        assert_eq!(asked_by("Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(80)));
+        assert_eq!(asked_by("soon"), None);
     }
 
     #[test]

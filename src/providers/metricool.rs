@@ -85,6 +85,11 @@ pub enum OptionsError {
     /// The token cannot be sent in a header.
     #[error("the Metricool user token is empty or has characters that no HTTP header can carry")]
     Token,
+    /// Every call names the user to whom the token belongs.
+    #[error(
+        "METRICOOL_USER_ID is not set beside METRICOOL_USER_TOKEN: Metricool refuses every call that does not name the user"
+    )]
+    UserId,
 }
 
 /// A client of one Metricool account.
@@ -104,7 +109,7 @@ impl Metricool {
     /// A client that calls through `http` (see [`crate::providers::http_client`]).
     ///
     /// # Errors
-    /// When the address or the token cannot be used.
+    /// When the address or the token cannot be used, or the user is not named.
     pub fn new(
         options: Options,
         http: Client,
@@ -122,6 +127,9 @@ impl Metricool {
             return Err(OptionsError::Token);
         }
         token.set_sensitive(true);
+        if options.user_id.trim().is_empty() {
+            return Err(OptionsError::UserId);
+        }
         let shows_published =
             ShowsPublished::new(options.list_shows_published, facts, &options.base_url, &options.user_id);
         Ok(Self {
@@ -296,7 +304,9 @@ impl Provider for Metricool {
     ) -> Result<Withdrawal, ProviderError> {
         let reading = self.read(account, network, &post.id).await?;
         let now = self.clock.now();
-        let Some(path) = post_path(&post.id).filter(|_| schedule::may_withdraw(&reading, slot, now)) else {
+        let Some(path) = post_path(&post.id)
+            .filter(|_| schedule::may_withdraw(&reading, slot, now) && !reading::is_live_unproved(&reading))
+        else {
             return Ok(Withdrawal::Refused(reading));
         };
         // A delete answers success for a published post, too: only one answered well before the slot proves anything.

@@ -18,7 +18,8 @@ use super::{
     sql::{Dialect, Shape, execute},
 };
 
-/// Any attempt; what is not told stays as it is.
+/// Any attempt; what is not told stays as it is. The media says what takes the slot: an empty one frees it, and only the request
+/// tells of it then.
 pub const ATTEMPTS: Shape = Shape {
     columns: "b i# attempt# account network request slot media intent outcome verdict code msg http# request_id \
               post uuid permalink",
@@ -29,7 +30,7 @@ pub const ATTEMPTS: Shape = Shape {
                 FROM v WHERE true ON CONFLICT (batch_id, clip_index, attempt) DO UPDATE SET \
                 request = COALESCE(excluded.request, delivery_attempts.request), \
                 slot = COALESCE(excluded.slot, delivery_attempts.slot), \
-                media = COALESCE(excluded.media, delivery_attempts.media), \
+                media = NULLIF(COALESCE(excluded.media, delivery_attempts.media), ''), \
                 intent_at = COALESCE(excluded.intent_at, delivery_attempts.intent_at), \
                 outcome_at = COALESCE(excluded.outcome_at, delivery_attempts.outcome_at), \
                 verdict = COALESCE(excluded.verdict, delivery_attempts.verdict), \
@@ -138,6 +139,7 @@ impl Part {
             || write.request_id.is_some()
             || write.permalink.is_some();
         match (write.request.is_some(), write.intent_at.is_some(), write.post.is_some()) {
+            _ if write.vacates => Self::Mixed,
             (true, true, false) if !outcome => Self::Intent,
             (false, false, true) => Self::Post,
             (false, false, false) => Self::Outcome,
@@ -226,6 +228,7 @@ fn rows(ops: &[Op], round: usize) -> Result<Rows, Fault> {
 
 fn push(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result<(), Fault> {
     let (request, post) = (write.request.as_ref(), write.post.as_ref());
+    let media = request.map(|request| &*request.media);
     rows.push(&[
         &change.batch,
         &write.clip,
@@ -234,7 +237,7 @@ fn push(rows: &mut Rows, change: &Change, write: &AttemptWrite) -> Result<(), Fa
         &change.network,
         &json(request)?,
         &request.map(|request| request.slot),
-        &request.map(|request| &*request.media),
+        &if write.vacates { Some("") } else { media },
         &write.intent_at,
         &write.outcome_at,
         &write.verdict.map(|verdict| verdict.as_str()),

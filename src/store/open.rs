@@ -175,10 +175,9 @@ fn sqlite_url(file: &Path) -> Result<String, OpenError> {
     Ok(url)
 }
 
-/// What every SQLite connection is told: a commit that was answered survives a power cut. The size of a page is for a file
-/// that is new: the rows of a batch's clips lie on one, and a drain writes half as many as with SQLite's own 4 KiB.
-const DURABLE: &str = "PRAGMA page_size = 4096; PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; \
-                       PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; ";
+/// What every SQLite connection is told: a commit that was answered survives a power cut.
+const DURABLE: &str = "PRAGMA busy_timeout = 10000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                       PRAGMA foreign_keys = ON; ";
 
 /// The writer keeps in memory what undoes a statement: a file costs a write per page. Its page cache holds what a large drain
 /// touches (8 MB), or pages would be written and read again within it, and no more: SQLite walks through all of it in every

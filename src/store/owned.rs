@@ -1,6 +1,6 @@
-//! Whose the posts of a listing are, by the ledger of attempts.
+//! Whose the posts of a listing are, and which slots a media has, by the ledger of attempts.
 //!
-//! The batch actor asks while it looks for a post whose answer was lost. It only reads: after a death it is asked anew.
+//! The batch actor asks while it looks for a post whose answer was lost, or when a slot was refused. It only reads: after a death it is asked anew.
 
 use sqlx::{AnyConnection, SqlStr};
 use storyclip_actors::{
@@ -12,7 +12,7 @@ use storyclip_actors::{
 use super::{
     decode::Cursor,
     rows::{Rows, clean},
-    sql::Dialect,
+    sql::{Dialect, text},
 };
 
 /// Each branch finds its rows by an index of its own: by id, by uuid, by slot and media.
@@ -31,6 +31,14 @@ pub fn statement(dialect: Dialect) -> SqlStr {
              AND (a.verdict IS NULL OR a.verdict IN ('{unknown}', '{cannot_tell}')) \
              AND NOT (a.batch_id = $3 AND a.clip_index = $4)"
         ),
+    )
+}
+
+/// The slots that this media has on an account's network, through the index that refuses it a second time there.
+pub fn taken_slots() -> SqlStr {
+    text(
+        "SELECT slot FROM delivery_attempts WHERE account_id = $1 AND network = $2 AND slot >= $3 AND media = $4 \
+         ORDER BY slot",
     )
 }
 
@@ -70,4 +78,19 @@ pub async fn owned(
         whose.insert(post);
     }
     Ok(owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::planner::Planner;
+
+    #[tokio::test]
+    async fn taken_slots_are_read_from_the_index_of_slots() {
+        let plan = Planner::new().await.plan(&taken_slots()).await;
+        assert_eq!(
+            plan,
+            "SEARCH delivery_attempts USING COVERING INDEX delivery_attempts_slot (account_id=? AND network=? AND slot>?)"
+        );
+    }
 }

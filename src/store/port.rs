@@ -8,14 +8,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    model::{AccountId, BatchId, Command, Network, NodeId, Timestamp},
     ports::{self, Candidate, Change, Claim, Owned, Snapshot},
 };
 
 use super::{
     Store,
+    decode::Cursor,
     op::{Op, Take},
-    owned, snapshots,
+    owned,
+    rows::clean,
+    snapshots,
 };
 
 #[async_trait]
@@ -79,6 +82,25 @@ impl ports::Store for Store {
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
         self.reading(async { snapshots::commands(&mut *self.reader().await?, &self.0.snapshots, batch).await })
             .await
+    }
+
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let query = sqlx::query(owned::taken_slots())
+            .bind(clean(account.as_str()))
+            .bind(network.as_str())
+            .bind(from.to_string())
+            .bind(clean(media));
+        self.reading(async {
+            let rows = query.fetch_all(&mut *self.reader().await?).await?;
+            rows.iter().map(|row| Cursor::new(row).parsed()).collect()
+        })
+        .await
     }
 
     async fn owned(

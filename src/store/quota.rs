@@ -1,7 +1,7 @@
 //! What an account has with its network around some time, by the ledger, and what is still to come, by the batches that go
-//! on. A dry run asks; nothing else depends on it.
+//! on. A dry run asks, and whoever plans slots; nothing else depends on it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use sqlx::{SqlStr, any::AnyRow};
 use storyclip_actors::{
@@ -58,6 +58,31 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The slots from `from` on that the clips of the account's batches on this network have or are planned for, each with
+    /// the clip's URL: there the same media cannot stand a second time. Of batches that go on.
+    pub async fn planned(
+        &self,
+        account: &AccountId,
+        network: Network,
+        from: Timestamp,
+    ) -> Result<HashSet<(String, Timestamp)>, StoreError> {
+        self.reading(async {
+            let query = sqlx::query(text(slots()))
+                .bind(clean(account.as_str()))
+                .bind(network.as_str())
+                .bind(from.to_string());
+            let rows = query.fetch_all(&mut *self.reader().await?).await?;
+            let planned = rows.iter().map(|row| {
+                let mut columns = Cursor::new(row);
+                Ok((columns.text()?.to_owned(), columns.parsed()?))
+            });
+            planned.collect()
+        })
+        .await
+    }
+}
+
 impl Taken {
     /// Adds clips, those of each batch in their order.
     fn add(&mut self, clips: &[AnyRow]) -> sqlx::Result<()> {
@@ -96,21 +121,37 @@ fn has_a_post() -> String {
     format!("post_id IS NOT NULL AND (verdict IS NULL OR verdict NOT IN ({never}))")
 }
 
-/// Clips that are not settled and have no such post. Read are the batches that go on: one at work always has a `wake_at`, and
-/// both kinds have an index.
-fn clips() -> String {
+/// The account's batches that go on: one at work always has a `wake_at`, and both kinds have an index.
+fn going_on() -> String {
     let processing = BatchStatus::Processing;
     let resting = ACTIVE.into_iter().filter(|status| *status != processing);
     let resting = quoted(resting.map(BatchStatus::as_str));
-    let unsettled = ClipStatus::ALL.iter().filter(|status| !status.is_terminal());
-    let unsettled = quoted(unsettled.map(|status| status.as_str()));
     let of = "SELECT batch_id FROM publish_batches WHERE account_id = $1 AND network = $2";
     format!(
-        "SELECT batch_id, scheduled_at, planned_for FROM publish_batch_clips c WHERE batch_id IN \
-         ({of} AND wake_at IS NOT NULL AND status = '{processing}' \
-         UNION ALL {of} AND status <> '{processing}' AND status IN ({resting})) AND status IN ({unsettled}) \
-         AND NOT EXISTS (SELECT 1 FROM delivery_attempts a WHERE a.batch_id = c.batch_id \
+        "{of} AND wake_at IS NOT NULL AND status = '{processing}' \
+         UNION ALL {of} AND status <> '{processing}' AND status IN ({resting})"
+    )
+}
+
+/// Slots of clips that were not cancelled.
+fn slots() -> String {
+    format!(
+        "SELECT clip_url, COALESCE(scheduled_at, planned_for) FROM publish_batch_clips WHERE batch_id IN ({}) \
+         AND status <> '{}' AND COALESCE(scheduled_at, planned_for) >= $3",
+        going_on(),
+        ClipStatus::Cancelled
+    )
+}
+
+/// Clips that are not settled and have no such post.
+fn clips() -> String {
+    let unsettled = ClipStatus::ALL.iter().filter(|status| !status.is_terminal());
+    let unsettled = quoted(unsettled.map(|status| status.as_str()));
+    format!(
+        "SELECT batch_id, scheduled_at, planned_for FROM publish_batch_clips c WHERE batch_id IN ({}) \
+         AND status IN ({unsettled}) AND NOT EXISTS (SELECT 1 FROM delivery_attempts a WHERE a.batch_id = c.batch_id \
          AND a.clip_index = c.clip_index AND {}) ORDER BY batch_id, clip_index",
+        going_on(),
         has_a_post()
     )
 }
@@ -136,6 +177,8 @@ mod tests {
 
     #[tokio::test]
     async fn only_clips_of_batches_that_go_on_are_read() {
+        let plan = Planner::new().await.plan(&text(slots())).await;
+        assert!(!plan.contains("SCAN"), "{plan}");
         let plan = Planner::new().await.plan(&text(clips())).await;
         assert!(!plan.contains("SCAN"), "{plan}");
         for step in [

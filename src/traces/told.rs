@@ -8,7 +8,7 @@ use std::{sync::Arc, time::SystemTime};
 use async_trait::async_trait;
 use storyclip_actors::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    model::{AccountId, BatchId, Command, Network, NodeId, Timestamp},
     ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
 };
 use tokio::sync::mpsc;
@@ -78,6 +78,16 @@ impl Store for ToldStore {
 
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
         self.rows.commands(batch).await
+    }
+
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        self.rows.taken_slots(account, network, media, from).await
     }
 
     async fn owned(

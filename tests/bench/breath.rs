@@ -21,8 +21,12 @@ use super::{
 /// What is asked of the 99th percentile with many batches.
 const P99_MOST: Duration = Duration::from_millis(20);
 
-/// How far apart the looks, and so the commits, of the one batch lie.
-const PACE: Duration = Duration::from_millis(20);
+/// How far apart the looks, and so the commits, of the one batch lie: far enough for a disk and a processor to come to rest,
+/// or one right after the other.
+const PACES: [(Duration, &str); 2] = [
+    (Duration::from_millis(20), "one every 20 ms"),
+    (Duration::ZERO, "back to back"),
+];
 
 /// Posts go live at some instant between these after their create.
 struct Confirming {
@@ -82,40 +86,9 @@ impl Script for Confirming {
     }
 }
 
-pub async fn run(setting: &Setting, fsync: &Samples, table: &mut Table) -> Outcome<()> {
-    let round_trip = round_trip(setting).await?;
-    table.push(Row::told("bare loopback round trip, median", millis(round_trip)));
-    // At the pace of the batch's own, before and after it.
-    let before = fsync::measure(&setting.folder, setting.scaled(300), PACE)?;
-    let one = one_batch(setting).await?;
-    let after = fsync::measure(&setting.folder, setting.scaled(300), PACE)?;
-    let paced = (before.median() + after.median()) / 2;
-    let figure = format!(
-        "fdatasync of 4 KiB, one every 20 ms, median ({}, {})",
-        millis(before.median()),
-        millis(after.median())
-    );
-    table.push(Row::told(figure, millis(paced)));
-    // Half of a round trip passes before the daemon can read, the other half after its request has left.
-    let (outside, own) = (one.median(), one.median().saturating_sub(round_trip));
-    let limit = paced * 3;
-    table.push(Row {
-        limit: format!("3 fsyncs at that pace = {}", millis(limit)),
-        ..Row::at_most(
-            "published -> next create, 1 batch, median, less one bare round trip",
-            (own.as_secs_f64(), millis(own)),
-            (limit.as_secs_f64(), "<= 3 fsyncs"),
-        )
-    });
-    for (name, limit) in [("at that pace", limit), ("back to back", fsync.median() * 3)] {
-        table.push(Row {
-            limit: format!("3 fsyncs {name} = {}", millis(limit)),
-            ratio: Some(outside.as_secs_f64() / limit.as_secs_f64()),
-            ..Row::told(
-                format!("the same as seen from outside, p99 {} (not judged)", millis(one.p99())),
-                millis(outside),
-            )
-        });
+pub async fn run(setting: &Setting, table: &mut Table) -> Outcome<()> {
+    for (pace, name) in PACES {
+        one_batch(setting, pace, name, table).await?;
     }
     let many = many_batches(setting).await?;
     let batches = setting.scaled(1_000);
@@ -132,8 +105,69 @@ pub async fn run(setting: &Setting, fsync: &Samples, table: &mut Table) -> Outco
     Ok(())
 }
 
+/// One batch after the other, and flushes of the same disk at the same pace before, between and after them.
+async fn one_batch(setting: &Setting, pace: Duration, name: &str, table: &mut Table) -> Outcome<()> {
+    let round_trip = round_trip(setting, pace).await?;
+    let clips = 100;
+    let batches = if setting.quick { 1 } else { 4 };
+    progress(&format!(
+        "breath: {batches} batches of {clips} clips, one after the other, looks {name}"
+    ));
+    let stand_in = StandIn::start(Confirming::new(batches, Duration::ZERO..Duration::from_nanos(1))).await?;
+    stand_in.open();
+    let wait = pace.as_secs_f64().to_string();
+    let settings = [
+        ("STORYCLIP_METRICOOL_LEAD_SECONDS", "0"),
+        ("STORYCLIP_METRICOOL_GRANULARITY_SECONDS", "0"),
+        ("STORYCLIP_LOOK_WAITS_SECONDS", wait.as_str()),
+        ("STORYCLIP_MAX_BATCHES", "1"),
+    ];
+    let daemon = Daemon::start(&setting.fresh(&format!("breath-{wait}"))?, &stand_in.url(), &settings).await?;
+    let began = Instant::now();
+    let mut flushes = fsync::measure(&setting.folder, 150, pace)?;
+    for batch in 1..=batches {
+        daemon.submit_batch(batch, clips).await?;
+        while stand_in.counts().confirmed() < u64::from(batch * clips) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        flushes = flushes.and(fsync::measure(&setting.folder, 150, pace)?);
+    }
+    let breaths = stand_in.script.since(began);
+    // Half of a round trip passes before the daemon can read, the other half after its request has left.
+    let (outside, own) = (breaths.median(), breaths.median().saturating_sub(round_trip));
+    let limit = flushes.median() * 3;
+    table.push(Row::told(
+        format!("bare loopback round trip, {name}, median"),
+        millis(round_trip),
+    ));
+    table.push(Row::told(
+        format!("fdatasync of 4 KiB, {name}, median of {}", flushes.len()),
+        millis(flushes.median()),
+    ));
+    table.push(Row {
+        limit: format!("3 fsyncs {name} = {}", millis(limit)),
+        ..Row::at_most(
+            &format!("published -> next create, 1 batch, looks {name}, median, less one bare round trip"),
+            (own.as_secs_f64(), millis(own)),
+            (limit.as_secs_f64(), "<= 3 fsyncs"),
+        )
+    });
+    table.push(Row {
+        limit: format!("3 fsyncs {name} = {}", millis(limit)),
+        ratio: Some(outside.as_secs_f64() / limit.as_secs_f64()),
+        ..Row::told(
+            format!(
+                "the same as seen from outside, p99 {} (not judged)",
+                millis(breaths.p99())
+            ),
+            millis(outside),
+        )
+    });
+    Ok(())
+}
+
 /// One task that rests between its steps, as one batch does.
-async fn round_trip(setting: &Setting) -> Outcome<Duration> {
+async fn round_trip(setting: &Setting, pace: Duration) -> Outcome<Duration> {
     progress("breath: bare round trips");
     let stand_in = StandIn::start(Confirming::new(1, Duration::ZERO..Duration::from_nanos(1))).await?;
     stand_in.open();
@@ -141,34 +175,10 @@ async fn round_trip(setting: &Setting) -> Outcome<Duration> {
         url: stand_in.url(),
         tasks: 1,
         steps: setting.scaled(300),
-        rest: 20,
+        rest: pace.as_millis() as u64,
     };
     let report = BareLoop::start(&order)?.report().await?;
     Ok(Duration::from_nanos(report.median))
-}
-
-async fn one_batch(setting: &Setting) -> Outcome<Samples> {
-    let clips = 100;
-    let batches = if setting.quick { 1 } else { 4 };
-    progress(&format!(
-        "breath: {batches} batches of {clips} clips, one after the other"
-    ));
-    let stand_in = StandIn::start(Confirming::new(batches, Duration::ZERO..Duration::from_nanos(1))).await?;
-    stand_in.open();
-    let settings = [
-        ("STORYCLIP_METRICOOL_LEAD_SECONDS", "0"),
-        ("STORYCLIP_METRICOOL_GRANULARITY_SECONDS", "0"),
-        ("STORYCLIP_LOOK_WAITS_SECONDS", "0.02"),
-        ("STORYCLIP_MAX_BATCHES", "1"),
-    ];
-    let daemon = Daemon::start(&setting.fresh("breath-one")?, &stand_in.url(), &settings).await?;
-    let began = Instant::now();
-    daemon.submit(batches, clips).await?;
-    let all = u64::from(batches * clips);
-    while stand_in.counts().confirmed() < all {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(stand_in.script.since(began))
 }
 
 /// Every batch waits for its own confirmation, which comes at any time within some seconds.

@@ -149,6 +149,11 @@ impl Daemon {
         Ok(all)
     }
 
+    /// Submits one batch, for the brand of this number.
+    pub async fn submit_batch(&self, batch: u32, clips: u32) -> Outcome<String> {
+        submit_one(&self.client, &self.url, batch, clips).await
+    }
+
     /// Cancels a batch and gives how long the answer took.
     pub async fn cancel(&self, batch: &str) -> Outcome<Duration> {
         let request = self

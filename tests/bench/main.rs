@@ -112,7 +112,7 @@ async fn run(setting: &Setting, sections: &[Section]) -> Outcome<Table> {
     table.push(Row::told(figure, samples::millis(fsync.median())));
     for section in sections {
         match section {
-            Section::Breath => breath::run(setting, &fsync, &mut table).await?,
+            Section::Breath => breath::run(setting, &mut table).await?,
             Section::Steps => steps::run(setting, &mut table).await?,
             Section::Memory => memory::run(setting, &mut table).await?,
             Section::Waiting => waiting::run(setting, &mut table).await?,

@@ -11,6 +11,12 @@ impl Samples {
         Self(durations)
     }
 
+    /// These and others.
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        Self::new(self.0)
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

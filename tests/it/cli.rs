@@ -40,6 +40,54 @@ fn nobody() -> String {
     format!("http://{}", listener.local_addr().unwrap())
 }
 
+/// The last line of standard error.
+fn error_of(output: &Output) -> serde_json::Value {
+    assert_eq!((output.status.code(), out(output)), (Some(1), String::new()));
+    let text = err(output);
+    serde_json::from_str(text.lines().last().unwrap()).unwrap_or_else(|_| panic!("{text}"))
+}
+
+#[test]
+fn an_error_is_json_where_that_was_asked_for() {
+    let url = nobody();
+    for args in [
+        ["batches", "--json"].as_slice(),
+        &["keys", "list", "--json"],
+        &["resolve", "b", "1", "--json", "drop"],
+    ] {
+        let told = error_of(&storyclip(args).env("STORYCLIP_URL", &url).output().unwrap());
+        assert_eq!(told["code"], "DAEMON_UNREACHABLE", "{told}");
+        assert!(
+            told["error"]
+                .as_str()
+                .unwrap()
+                .contains("no StoryClip daemon answers at"),
+            "{told}"
+        );
+    }
+    let told = error_of(
+        &storyclip(&["config", "--json"])
+            .env("STORYCLIP_LEASE_SECONDS", "x")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(told["code"], "INVALID_CONFIGURATION", "{told}");
+    let text = storyclip(&["batches"]).env("STORYCLIP_URL", &url).output().unwrap();
+    assert!(
+        err(&text).starts_with("error: no StoryClip daemon answers at"),
+        "{}",
+        err(&text)
+    );
+}
+
+#[test]
+fn the_keys_for_web_push_can_be_had_as_json() {
+    let output = storyclip(&["vapid", "--json"]).output().unwrap();
+    let keys: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(keys["publicKey"].as_str().unwrap().len(), 87, "65 bytes in base64url");
+    assert_eq!(keys["privateKey"].as_str().unwrap().len(), 43, "32 bytes");
+}
+
 /// SIGTERM, as a service manager sends it.
 fn terminate(child: &Child) {
     let sent = Command::new("kill")

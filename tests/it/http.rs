@@ -15,6 +15,7 @@ mod lag;
 mod lists;
 mod manners;
 mod metrics;
+mod misspelled;
 mod openapi;
 mod publish;
 mod push;

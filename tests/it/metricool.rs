@@ -305,19 +305,21 @@ async fn a_check_says_which_credential_is_refused() {
 async fn options_that_cannot_work_are_refused_at_the_start() {
     use storyclip::providers::{http_client, metricool::Metricool, metricool::Options};
     let clock = HandClock::at("2030-05-06T16:30:20Z");
-    for (url, token) in [
-        ("nonsense", "t"),
-        ("ftp://x/api", "t"),
-        ("http://x/api", ""),
-        ("http://x/api", "a\nb"),
+    for (url, token, user) in [
+        ("nonsense", "t", "1"),
+        ("ftp://x/api", "t", "1"),
+        ("http://x/api", "", "1"),
+        ("http://x/api", "a\nb", "1"),
+        ("http://x/api", "t", ""),
+        ("http://x/api", "t", " "),
     ] {
-        let options = Options::new(url, token.into(), "1");
+        let options = Options::new(url, token.into(), user);
         let made = Metricool::new(
             options,
             http_client(url, 1).unwrap(),
             Arc::<MemoryFacts>::default(),
             clock.clone(),
         );
-        assert!(made.is_err(), "{url} {token}");
+        assert!(made.is_err(), "{url} {token} {user}");
     }
 }

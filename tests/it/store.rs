@@ -104,7 +104,7 @@ contract! {
     every_store {
         cases: a_stale_epoch_leaves_no_row, a_wrong_status_loses_only_its_own_change,
             a_taken_slot_refuses_only_the_offender, two_steps_of_one_batch_commit_in_order;
-        ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner,
+        ledger: several_writes_to_one_row_keep_their_order, posts_have_one_owner, a_slot_is_taken_until_it_is_vacated,
             a_post_is_intended_by_who_asked_for_just_that_until_the_end_is_known,
             a_place_is_an_instant_a_network_and_a_media;
         claims: racing_claimers_get_each_batch_once, a_named_claim_needs_something_to_do,

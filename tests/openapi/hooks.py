@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from stage import CLIPS, Stage  # noqa: E402
+from stage import BRAND, CLIPS, Stage  # noqa: E402
 
 
 def of(name, *values):
@@ -79,10 +79,13 @@ def what_is_held(case):
 
 
 def one_account(body):
-    """Both names of the account say the same."""
+    """The brand that the tenant may use, by whichever name."""
     settings = body.get("settings")
-    if isinstance(settings, dict) and settings.get("metricoolAccountId") is not None:
-        settings["metricoolAccountId"] = settings.get("accountId")
+    if not isinstance(settings, dict):
+        return
+    for name in ("accountId", "metricoolAccountId"):
+        if settings.get(name) is not None:
+            settings[name] = BRAND
 
 
 def unique_ids(body):

@@ -15,6 +15,7 @@ FAULTS = {
     "list_lag_ms": 3_600_000,
 }
 CLIPS, BATCHES = 5, 20
+BRAND = os.environ["STORYCLIP_BRAND"]
 LONGEST_WAIT_SECONDS = 30
 
 
@@ -37,7 +38,7 @@ class Stage:
     def publish(self, media, number):
         posts = [{"url": f"https://cdn.example/{media}-{n}.mp4"} for n in range(CLIPS)]
         # One that fails or is held keeps no other waiting.
-        settings = {"accountId": "5372118", "onFailure": "skip", "maxRetries": 0}
+        settings = {"accountId": BRAND, "onFailure": "skip", "maxRetries": 0}
         request = {"jobId": "stage", "userId": f"{media} {number}", "posts": posts, "settings": settings}
         return ask(f"{self.address}/metricool/publish/stories", request)["batchId"]
 

@@ -20,9 +20,6 @@ use crate::{
     work::Call,
 };
 
-/// How many slots further a clip may be moved when its slot is taken by the same media.
-const MAX_SLOT_MOVES: u32 = 200;
-
 /// What is not durable yet.
 #[derive(Default)]
 pub(super) struct Draft {
@@ -91,41 +88,40 @@ impl Run {
         #[cfg(feature = "without-intent")]
         self.send_before_it_is_durable();
         let mut change = Arc::new(self.change());
-        let mut moves = 0;
         let mut failures = 0;
         let mut as_planned = true;
         loop {
             let committing = self.context.store.commit(change.clone());
             let telling = tell(&self.batch.id, std::mem::take(&mut self.draft.moves));
             let (committed, ()) = tokio::join!(committing, telling);
-            match committed {
+            let refused = match committed {
                 Ok(()) => break,
                 Err(StoreError::Lost) => {
                     tracing::warn!(batch.id = %self.batch.id, "lease is lost, actor stops");
                     myself.stop(Some("lease lost".into()));
                     return Ok(false);
                 }
-                Err(StoreError::Conflict(_)) if self.draft.create.is_some() && moves < MAX_SLOT_MOVES => {
-                    moves += 1;
-                    self.move_slot()?;
-                    change = Arc::new(self.change());
-                }
-                Err(StoreError::Conflict(rule)) => {
-                    if !self.disown()? {
-                        return Err(format!("a change was refused: {rule}").into());
+                Err(StoreError::Conflict(rule)) => match self.taken_slots().await {
+                    Ok(taken) => {
+                        if !self.move_slot(&taken)? {
+                            if !self.disown()? {
+                                return Err(format!("a change was refused: {rule}").into());
+                            }
+                            as_planned = false;
+                        }
+                        change = Arc::new(self.change());
+                        continue;
                     }
-                    as_planned = false;
-                    change = Arc::new(self.change());
-                }
-                Err(StoreError::Unavailable(reason)) => {
-                    // That the store is away is told by the store, once for all batches.
-                    if failures == 1 && !self.context.limiter.is_held() {
-                        tracing::error!(batch.id = %self.batch.id, %reason, "change is not durable yet, trying again");
-                    }
-                    tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
-                    failures += 1;
-                }
+                    Err(error) => error,
+                },
+                Err(error @ StoreError::Unavailable(_)) => error,
+            };
+            // That the store is away is told by the store, once for all batches.
+            if failures == 1 && !self.context.limiter.is_held() {
+                tracing::error!(batch.id = %self.batch.id, error = %refused, "change is not durable yet, trying again");
             }
+            tokio::time::sleep(Duration::from_millis(100 << u32::min(failures, 5))).await;
+            failures += 1;
         }
         self.tell_of_the_batch();
         self.stored_status = self.batch.status;
@@ -195,6 +191,7 @@ impl Run {
         }
         self.draft.attempts.clear();
         self.draft.events.clear();
+        self.draft.create = None;
         if let (Some(before), Some(post)) = (self.draft.before_adoption.take(), post) {
             self.batch = *before;
             self.refuse_adoption(index, &post.id)?;
@@ -224,19 +221,39 @@ impl Run {
         Ok(true)
     }
 
-    /// Two clips of one account never share slot and media: the next slot, then.
-    fn move_slot(&mut self) -> Result<(), ActorProcessingErr> {
+    /// Where the media of the create call that is to leave stands already, from its slot on.
+    async fn taken_slots(&self) -> Result<Vec<Timestamp>, StoreError> {
+        let planned = self
+            .draft
+            .create
+            .as_ref()
+            .and_then(|(call, _)| self.clips.get(call.clip as usize - 1));
+        let Some(request) = planned.and_then(|clip| clip.request.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        let Batch { account, network, .. } = &self.batch;
+        let store = &self.context.store;
+        store.taken_slots(account, *network, &request.media, request.slot).await
+    }
+
+    /// Two clips of one account never share slot and media: the next slot that is free, then. False if this one is.
+    fn move_slot(&mut self, taken: &[Timestamp]) -> Result<bool, ActorProcessingErr> {
         let Some((call, _)) = &self.draft.create else {
-            return Ok(());
+            return Ok(false);
         };
         let (index, attempt) = (call.clip, call.attempt);
         let rule = self.context.rules.slots;
-        let taken = self.clip(index)?.slot().ok_or("an intent without a request")?;
-        let next = if self.batch.mode.is_by_slots() {
-            schedule::free_slot(&rule, &self.clips, index, rule.next(taken))
-        } else {
-            rule.next(taken)
-        };
+        let wanted = self.clip(index)?.slot().ok_or("an intent without a request")?;
+        let mut next = wanted;
+        while taken.contains(&next) {
+            next = rule.next(next);
+            if self.batch.mode.is_by_slots() {
+                next = schedule::free_slot(&rule, &self.clips, index, next);
+            }
+        }
+        if next == wanted {
+            return Ok(false);
+        }
         let Some(request) = self.clips[index as usize - 1].request.as_mut() else {
             return Err("an intent without a request".into());
         };
@@ -247,7 +264,7 @@ impl Run {
                 write.request = Some(moved.clone());
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn change(&self) -> Change {

@@ -213,7 +213,11 @@ impl Run {
                 self.work.withdraw_again = None;
                 self.record(call, self.context.now(), AttemptVerdict::Withdrawn, None);
                 let event = match self.batch.status {
-                    BatchStatus::Cancelled => ClipEvent::Withdrawn,
+                    BatchStatus::Cancelled => {
+                        let write = self.draft.attempts.last_mut();
+                        write.ok_or("a verdict was not recorded")?.vacates = true;
+                        ClipEvent::Withdrawn
+                    }
                     BatchStatus::Draft
                     | BatchStatus::Scheduled
                     | BatchStatus::Processing

@@ -187,6 +187,42 @@ fn every_status_leads_where_the_design_says_and_nowhere_else() {
 }
 
 #[test]
+fn a_clip_that_is_at_work_or_cancelled_tells_of_no_trouble_that_is_over() {
+    use ClipStatus as S;
+    let waited = |status, request| Clip {
+        next_attempt_at: Some(AT),
+        ..clip(
+            status,
+            request,
+            Some(Trouble::new(
+                code::ACCOUNT_UNAUTHORIZED,
+                "the provider refuses the token",
+            )),
+        )
+    };
+    let sent = || Some(request());
+    for (status, request, event, expected) in [
+        (S::Queued, None, ClipEvent::Begin, S::Uploading),
+        (S::Retrying, None, ClipEvent::Begin, S::Uploading),
+        (S::Queued, None, ClipEvent::Intend(self::request()), S::Uploading),
+        (S::Pending, None, ClipEvent::Cancel, S::Cancelled),
+        (S::Queued, None, ClipEvent::Cancel, S::Cancelled),
+        (S::Retrying, None, ClipEvent::Cancel, S::Cancelled),
+        (S::Uploading, None, ClipEvent::Cancel, S::Cancelled),
+        (S::Uncertain, sent(), ClipEvent::Cancel, S::Cancelled),
+        (S::WaitingConfirmation, sent(), ClipEvent::Withdrawn, S::Cancelled),
+    ] {
+        let mut clip = waited(status, request);
+        apply(&mut clip, event, AT).unwrap();
+        assert_eq!(
+            (clip.status, clip.error, clip.next_attempt_at),
+            (expected, None, None),
+            "{status}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_published_without_a_post_that_was_waited_for() {
     for status in ClipStatus::ALL {
         let mut clip = clip(*status, Some(request()), None);

@@ -79,6 +79,7 @@ pub(super) fn merge(row: &mut AttemptWrite, write: &AttemptWrite) {
         ($($field:ident),*) => {$( if write.$field.is_some() { row.$field = write.$field.clone(); } )*};
     }
     (row.clip, row.attempt) = (write.clip, write.attempt);
+    row.vacates |= write.vacates;
     keep!(
         request,
         intent_at,

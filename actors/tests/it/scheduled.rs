@@ -7,7 +7,7 @@ use std::time::Duration;
 use storyclip_actors::{
     context::Rules,
     messages::SupervisorMessage,
-    model::{BatchId, BatchStatus, Clip, ClipStatus, Timestamp},
+    model::{BatchId, BatchStatus, Clip, ClipStatus, Timestamp, Wish},
     ports::FailureKind,
     testing::{Fault, NewBatch, World},
 };
@@ -286,4 +286,47 @@ async fn a_post_that_a_person_deleted_in_the_planner_is_held() {
     assert_eq!(statuses(&world, &batch).1, [ClipStatus::Held, ClipStatus::Published]);
     world.nudge(SupervisorMessage::Reconcile(batch.clone()));
     assert_ledger(&world, &batch);
+}
+
+/// A hundred clips of one media from an hour ahead on.
+fn of_one_media(id: &'static str) -> NewBatch {
+    NewBatch {
+        id,
+        urls: vec!["https://cdn.example/same.mp4".into(); 100],
+        ..in_an_hour(0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_media_whose_slots_are_taken_gets_the_next_that_is_free_however_far_it_is() {
+    let world = world_of_minutes().await;
+    let first = world.now().round_up(MINUTE) + HOUR;
+    let mut given = Vec::new();
+    for id in ["a", "b", "c", "d"] {
+        let batch = world.submit(of_one_media(id));
+        world.wait(&batch, HOUR, |_, clips| all_with_the_network(clips)).await;
+        given.extend(slots(&world, &batch).into_iter().flatten());
+    }
+    given.sort_unstable();
+    given.dedup();
+    assert_eq!(given.len(), 400);
+    assert!(
+        given[0] >= first && given[399] <= given[0] + MINUTE * 410,
+        "{:?}",
+        (given[0], given[399])
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_batch_leaves_its_slots_to_the_next_one() {
+    let world = world_of_minutes().await;
+    let batch = world.submit(of_one_media("a"));
+    world.wait(&batch, MINUTE, |_, clips| all_with_the_network(clips)).await;
+    let before = slots(&world, &batch);
+    world.command(&batch, Wish::Cancel).await;
+    world.wait(&batch, MINUTE, |row, _| row.completed_at.is_some()).await;
+    let again = world.submit(of_one_media("b"));
+    world.wait(&again, MINUTE, |_, clips| all_with_the_network(clips)).await;
+    assert_eq!(slots(&world, &again), planned(&world, &again));
+    assert!(before.contains(&slots(&world, &again)[0]));
 }

@@ -36,6 +36,12 @@ fn words<W: Copy + std::fmt::Display>(all: &[W]) -> Value {
     json!({"type": "string", "enum": words})
 }
 
+/// An object that has none but these members.
+fn closed(mut schema: Value) -> Value {
+    schema["additionalProperties"] = json!(false);
+    schema
+}
+
 fn with_default(mut schema: Value, default: Value) -> Value {
     schema["default"] = default;
     schema
@@ -74,9 +80,10 @@ pub fn delivery_status() -> Value {
     words(DeliveryStatus::ALL)
 }
 
-/// The body of `POST …/publish/stories`.
+/// The body of `POST …/publish/stories`. What is not known is a warning, so it is open.
 pub fn publish() -> Value {
     json!({
+        "description": "What is not known is named in `warnings`; 422 if it may decide when, where or whether to publish",
         "type": "object",
         "required": ["userId", "posts", "settings"],
         "properties": {
@@ -91,7 +98,8 @@ pub fn publish() -> Value {
 
 fn post() -> Value {
     let mut id = or_null(name("clip_1"));
-    id["description"] = json!("Unique in the batch; `clip_N` if it is absent");
+    id["description"] =
+        json!("Unique in the batch; `clip_N` if it is absent, or `clip_N_2` where another post has that");
     let mut text = or_null(free(TEXT));
     text["description"] = json!("Stored and not sent: a story carries no text");
     json!({
@@ -112,6 +120,7 @@ fn schedule() -> Value {
     let unused = json!({
         "type": ["string", "null"], "pattern": NAMED, "maxLength": NAME, "description": "Not used, which a warning says",
     });
+    let unused_number = json!({"type": ["number", "null"], "description": "Not used, which a warning says"});
     let week = 7 * 86_400;
     let whole = |most: u64, default: u64, about: &str| {
         let schema = json!({"type": "integer", "minimum": 1, "maximum": most, "description": about});
@@ -126,13 +135,20 @@ fn schedule() -> Value {
                 "description": "One after the other, beginning at once",
                 "type": "object",
                 "required": ["mode"],
-                "properties": {"mode": {"type": "string", "const": "now"}, "scheduledAt": unused, "timezone": unused},
+                "properties": {
+                    "mode": {"type": "string", "const": "now"}, "scheduledAt": unused, "timezone": unused,
+                    "intervalSeconds": unused_number, "minGapMinutes": unused_number,
+                },
             },
             {
                 "title": "no mode",
-                "description": "The same; without a mode there is no `scheduledAt`",
+                "description": "The same; without a mode there is no `scheduledAt`, and nothing that is not known",
                 "type": "object",
-                "properties": {"mode": {"type": "null"}, "scheduledAt": {"type": "null"}, "timezone": unused},
+                "properties": {
+                    "mode": {"type": "null"}, "scheduledAt": {"type": "null"}, "timezone": unused,
+                    "intervalSeconds": unused_number, "minGapMinutes": unused_number,
+                },
+                "additionalProperties": {"type": "null"},
             },
             {
                 "title": "scheduled",
@@ -147,6 +163,7 @@ fn schedule() -> Value {
                     },
                     "timezone": zone,
                     "intervalSeconds": whole(week, 60, "Between two slots"),
+                    "minGapMinutes": unused_number,
                 },
             },
             {
@@ -158,6 +175,7 @@ fn schedule() -> Value {
                     "mode": {"type": "string", "const": "bestTime"},
                     "timezone": zone,
                     "minGapMinutes": whole(week / 60, 60, "Between two hours at least"),
+                    "scheduledAt": unused, "intervalSeconds": unused_number,
                 },
             },
         ],
@@ -194,7 +212,7 @@ pub fn retry_failed() -> Value {
         "type": "array", "minItems": 1, "items": {"type": "integer", "minimum": 1, "maximum": POSTS},
         "description": "The clips by number, from 1; every failed one if it is absent",
     });
-    json!({"type": "object", "properties": {"clips": or_null(clips)}})
+    closed(json!({"type": "object", "properties": {"clips": or_null(clips)}}))
 }
 
 /// The body of `resolve`.
@@ -215,6 +233,7 @@ pub fn resolve() -> Value {
                     "postId": id("190340514"),
                     "attempt": attempt,
                 },
+                "additionalProperties": false,
             },
             {
                 "title": "retry or drop",
@@ -226,6 +245,7 @@ pub fn resolve() -> Value {
                     "postId": {"type": "null"},
                     "attempt": attempt,
                 },
+                "additionalProperties": false,
             },
         ],
     })
@@ -255,7 +275,7 @@ pub fn endpoint(new: bool) -> Value {
     if new {
         schema["required"] = json!(["url"]);
     }
-    schema
+    closed(schema)
 }
 
 /// The body that has a secret changed.
@@ -264,14 +284,14 @@ pub fn rotation(usual: u64, longest: u64) -> Value {
         "type": "integer", "minimum": 0, "maximum": longest, "default": usual,
         "description": "How long what signed before signs, too, in seconds; 0 ends it at once, also for earlier secrets",
     });
-    json!({"type": "object", "properties": {"overlapSeconds": or_null(overlap)}})
+    closed(json!({"type": "object", "properties": {"overlapSeconds": or_null(overlap)}}))
 }
 
 /// The body of a browser's subscription.
 pub fn subscription(key: usize) -> Value {
     let text =
         |about: &str, format: &str| json!({"type": "string", "format": format, "maxLength": key, "description": about});
-    json!({
+    closed(json!({
         "type": "object",
         "required": ["userId", "subscription"],
         "properties": {
@@ -293,12 +313,12 @@ pub fn subscription(key: usize) -> Value {
                 },
             },
         },
-    })
+    }))
 }
 
 /// The body that makes a key.
 pub fn key() -> Value {
-    json!({
+    closed(json!({
         "type": "object",
         "required": ["scopes"],
         "properties": {
@@ -308,5 +328,5 @@ pub fn key() -> Value {
                 "items": {"type": "string", "enum": Scope::ALL.map(Scope::as_str)},
             },
         },
-    })
+    }))
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{bodies, operation::Operation};
-use crate::http::{command::Done, keys::Scope};
+use crate::http::{command::Done, fields::UNKNOWN_FIELD, keys::Scope};
 
 fn command(path: &'static str, id: &'static str, summary: &'static str) -> Operation {
     Operation::new("commanding", ("post", path), id, summary)
@@ -75,6 +75,7 @@ pub fn operations() -> Vec<Operation> {
                 "MISSING_POST_ID",
                 "INVALID_POST_ID",
                 "INVALID_ATTEMPT",
+                UNKNOWN_FIELD,
             ],
         )
         .fails(404, &["CLIP_NOT_FOUND"])

@@ -12,7 +12,7 @@ use utoipa::{
     openapi::{RefOr, schema::Schema},
 };
 
-use crate::http::{connections::OPERATING, keys::Scope};
+use crate::http::{connections::OPERATING, fields::UNKNOWN_FIELD, keys::Scope};
 
 /// One method of one path.
 #[derive(Clone)]
@@ -170,6 +170,7 @@ impl Operation {
 
     /// A JSON body.
     pub fn body(mut self, required: bool, schema: Value, example: Value) -> Self {
+        let closed = schema["additionalProperties"] == json!(false);
         self.body = Some(json!({
             "required": required,
             "content": {JSON: {"schema": schema, "example": example}},
@@ -178,10 +179,13 @@ impl Operation {
             "INVALID_UTF8",
             "MALFORMED_JSON",
             "BODY_TOO_COMPLEX",
+            "DUPLICATE_FIELD",
             "INVALID_BODY",
             "INCOMPLETE_BODY",
         ];
+        let members = if closed { [UNKNOWN_FIELD].as_slice() } else { &[] };
         self.fails(400, &of_text)
+            .fails(400, members)
             .fails(408, &["REQUEST_TIMEOUT"])
             .fails(413, &["PAYLOAD_TOO_LARGE"])
             .fails(415, &["UNSUPPORTED_MEDIA_TYPE", "UNSUPPORTED_CONTENT_ENCODING"])

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{bodies, operation::Operation};
-use crate::http::{keys::Scope, publish};
+use crate::http::{fields::UNKNOWN_FIELD, keys::Scope, publish};
 
 pub fn operations() -> Vec<Operation> {
     let example = json!({
@@ -20,7 +20,7 @@ pub fn operations() -> Vec<Operation> {
         "Take a batch of stories on",
     )
     .says(
-        "Answered when the batch is durable and before any clip is sent. `warnings` names what was chosen or is not used. \
+        "Answered when the batch is durable and before any clip is sent. `warnings` names what was chosen, is not used or is not known. \
          `webhookUrl` is told of this batch alone, signed by the secret of `POST /api/webhooks/batch-secret`; \
          as long as the tenant has none, `warnings` says that its messages are not signed.",
     )
@@ -50,7 +50,7 @@ pub fn operations() -> Vec<Operation> {
     .fails(
         422,
         &[
-            "NO_BEST_TIMES", "NOT_ENOUGH_BEST_TIMES", "NETWORK_NOT_CONNECTED", "MEDIA_NOT_READABLE",
+            UNKNOWN_FIELD, "NO_BEST_TIMES", "NOT_ENOUGH_BEST_TIMES", "NETWORK_NOT_CONNECTED", "MEDIA_NOT_READABLE",
             "QUOTA_EXCEEDED", "ACCOUNT_UNAUTHORIZED", "PROVIDER_REFUSED",
         ],
     )

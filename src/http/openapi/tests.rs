@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::http::{api_keys, publish, push, resolve, retry_failed, webhooks};
 
 #[test]
 fn the_committed_document_is_that_of_the_code() {
@@ -76,5 +77,41 @@ fn every_reference_leads_somewhere_and_every_operation_has_a_name_of_its_own() {
 fn the_page_needs_nothing_from_elsewhere() {
     for outside in ["http://", "https://", "src=", "@import", "url("] {
         assert!(!PAGE.contains(outside), "{outside}");
+    }
+}
+
+/// The members of each object of a schema, alternatives put together.
+fn members(schema: &serde_json::Value) -> BTreeSet<String> {
+    let alternatives = ["oneOf", "anyOf"]
+        .iter()
+        .filter_map(|word| schema[word].as_array())
+        .flatten();
+    let inner = alternatives.flat_map(members);
+    let own = schema["properties"]
+        .as_object()
+        .into_iter()
+        .flat_map(|own| own.keys().cloned());
+    own.chain(inner).collect()
+}
+
+#[test]
+fn the_document_has_the_members_that_are_read() {
+    let publish = bodies::publish();
+    let within = |name: &str| publish["properties"][name].clone();
+    for (schema, read) in [
+        (publish.clone(), publish::BODY),
+        (within("settings"), publish::SETTINGS),
+        (within("schedule"), publish::SCHEDULE),
+        (publish["properties"]["posts"]["items"].clone(), publish::POST),
+        (bodies::retry_failed(), retry_failed::MEMBERS),
+        (bodies::resolve(), resolve::MEMBERS),
+        (bodies::endpoint(true), webhooks::MEMBERS),
+        (bodies::endpoint(false), webhooks::MEMBERS),
+        (bodies::rotation(1, 2), webhooks::secrets::MEMBERS),
+        (bodies::subscription(1), push::MEMBERS),
+        (bodies::key(), api_keys::MEMBERS),
+    ] {
+        let read: BTreeSet<String> = read.iter().map(|name| (*name).to_owned()).collect();
+        assert_eq!(members(&schema), read);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The route makes one before anything is stored. Pure but for the best hours, which Metricool is asked for.
 
-use std::{iter, time::Duration};
+use std::{collections::HashSet, iter, time::Duration};
 
 use jiff::tz::TimeZone;
 use serde::Serialize;
@@ -56,14 +56,17 @@ impl Plan {
             Schedule::Scheduled { at, interval, timezone } => {
                 let slots = planned_slots(rule, wanted(*at, *interval, count), now);
                 let mut warnings = moved(&slots, *at, *interval, rule.granularity);
+                let (slots, taken) = free(app, request, slots).await?;
+                warnings.extend(taken);
                 warnings.extend(clocks_change(&slots, timezone.as_deref()));
                 Ok(Self { slots, warnings })
             }
             Schedule::BestTime { min_gap, timezone } => {
                 let wanted = best_time::of(app, request, *min_gap, timezone.as_deref(), now).await?;
+                let (slots, taken) = free(app, request, planned_slots(rule, wanted, now)).await?;
                 Ok(Self {
-                    slots: planned_slots(rule, wanted, now),
-                    warnings: Vec::new(),
+                    slots,
+                    warnings: taken.into_iter().collect(),
                 })
             }
         }
@@ -90,6 +93,49 @@ pub fn one_by_one(rule: &SlotRule, from: Timestamp) -> impl Iterator<Item = Time
 
 fn wanted(at: Timestamp, interval: Duration, count: usize) -> impl Iterator<Item = Timestamp> {
     (0..count as u32).map(move |n| at + interval * n)
+}
+
+/// The slots as they can be had beside those of the account's other batches, and what is told if that moved some.
+async fn free(
+    app: &AppState,
+    request: &PublishRequest,
+    slots: Vec<Timestamp>,
+) -> Result<(Vec<Timestamp>, Option<FieldError>), Problem> {
+    let Some(first) = slots.first() else {
+        return Ok((slots, None));
+    };
+    let settings = &request.settings;
+    let taken = app.store.planned(&settings.account, settings.network, *first).await?;
+    let urls = request.clips.iter().map(|clip| clip.url.as_str());
+    let free = beside(&app.rules.slots, urls.zip(slots.iter().copied()), &taken);
+    let mut moved = free.iter().zip(&slots).filter(|(free, wanted)| free != wanted);
+    let told = moved.next().map(|(slot, wanted)| FieldError {
+        field: "posts".into(),
+        message: format!(
+            "have media that another batch of this account has at the same time: {} of the slots are later, the first of \
+             them {slot} instead of {wanted}",
+            moved.count() + 1
+        ),
+    });
+    Ok((free, told))
+}
+
+/// These slots, but none where the same media stands, and in their order.
+fn beside<'a>(
+    rule: &SlotRule,
+    wanted: impl Iterator<Item = (&'a str, Timestamp)>,
+    taken: &HashSet<(String, Timestamp)>,
+) -> Vec<Timestamp> {
+    let mut slots: Vec<Timestamp> = Vec::new();
+    for (url, wanted) in wanted {
+        let earliest = slots.last().map(|before| rule.next(*before));
+        let mut place = (url.to_owned(), earliest.map_or(wanted, |earliest| earliest.max(wanted)));
+        while taken.contains(&place) {
+            place.1 = rule.next(place.1);
+        }
+        slots.push(place.1);
+    }
+    slots
 }
 
 /// What is told when the slots are not those that were asked for.

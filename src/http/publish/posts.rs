@@ -1,6 +1,9 @@
 //! The `posts` of a publish request: 1 to 100 clips with unique ids and usable URLs.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    iter::once,
+};
 
 use serde_json::Value;
 
@@ -11,6 +14,9 @@ use crate::{
     },
     store::NewClip,
 };
+
+/// What a post may have.
+pub const MEMBERS: &[&str] = &["id", "url", "title", "text"];
 
 /// Reads the clips; what is wrong is noted.
 pub fn read(errors: &mut Errors, body: &Object<'_>) -> Vec<NewClip> {
@@ -36,16 +42,17 @@ pub fn read(errors: &mut Errors, body: &Object<'_>) -> Vec<NewClip> {
         );
         return Vec::new();
     }
+    let given: HashSet<&str> = posts.iter().filter_map(|post| post.get("id")?.as_str()).collect();
     let clips = posts
         .iter()
         .enumerate()
-        .filter_map(|(n, post)| read_one(errors, n, post));
+        .filter_map(|(n, post)| read_one(errors, n, post, &given));
     let clips: Vec<(usize, NewClip)> = clips.collect();
     refuse_repeats(errors, &clips);
     clips.into_iter().map(|(_, clip)| clip).collect()
 }
 
-fn read_one(errors: &mut Errors, n: usize, post: &Value) -> Option<(usize, NewClip)> {
+fn read_one(errors: &mut Errors, n: usize, post: &Value, given: &HashSet<&str>) -> Option<(usize, NewClip)> {
     let path = format!("posts[{n}]");
     let Some(fields) = post.as_object() else {
         errors.add("INVALID_POST", path, "must be an object");
@@ -64,13 +71,23 @@ fn read_one(errors: &mut Errors, n: usize, post: &Value) -> Option<(usize, NewCl
         limits::free(text, limits::TEXT)
     });
     let clip = NewClip {
-        id: id.map_or_else(|| format!("clip_{}", n + 1), str::to_owned),
+        id: id.map_or_else(|| default_id(n + 1, given), str::to_owned),
         url: with_small_scheme(url.unwrap_or_default()),
         title: title.map(str::to_owned),
         text: text.unwrap_or_default().to_owned(),
         planned_for: None,
     };
     Some((n, clip))
+}
+
+/// `clip_N`, or `clip_N_2` and so on where another post was given that.
+fn default_id(number: usize, given: &HashSet<&str>) -> String {
+    let usual = format!("clip_{number}");
+    let others = (2..=given.len() + 2).map(|n| format!("clip_{number}_{n}"));
+    let mut free = once(usual.clone())
+        .chain(others)
+        .filter(|id| !given.contains(id.as_str()));
+    free.next().unwrap_or(usual)
 }
 
 fn refuse_repeats(errors: &mut Errors, clips: &[(usize, NewClip)]) {

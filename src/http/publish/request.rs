@@ -8,6 +8,7 @@ use storyclip_actors::model::{AccountId, Network, OnFailure, Speed, Timestamp, U
 use super::{
     posts,
     schedule::{self, Schedule},
+    unknown::{self, Understood},
 };
 use crate::{
     http::{
@@ -17,6 +18,20 @@ use crate::{
     },
     store::NewClip,
 };
+
+/// What the body may have.
+pub const MEMBERS: &[&str] = &["jobId", "userId", "posts", "schedule", "settings"];
+
+/// What its settings may have.
+pub const SETTINGS: &[&str] = &[
+    "accountId",
+    "metricoolAccountId",
+    "publishSpeed",
+    "network",
+    "onFailure",
+    "maxRetries",
+    "webhookUrl",
+];
 
 /// Retries of a clip when the request does not say.
 const MAX_RETRIES: u32 = 2;
@@ -30,7 +45,7 @@ pub struct PublishRequest {
     pub clips: Vec<NewClip>,
     pub schedule: Schedule,
     pub settings: Settings,
-    /// What had to be chosen, and what is not used.
+    /// What had to be chosen, and what is not used or not known.
     pub warnings: Vec<FieldError>,
 }
 
@@ -60,6 +75,11 @@ impl PublishRequest {
         let user = read_user(&mut errors, &body);
         let job_id = body.checked(&mut errors, "INVALID_JOB_ID", "jobId", limits::name);
         let schedule = schedule::read(&mut errors, &mut warnings, &body, now);
+        let understood = Understood {
+            mode: schedule.mode(),
+            network: settings.network,
+        };
+        unknown::read(&mut errors, &mut warnings, &body, &understood);
         errors.finish()?;
         Ok(Self {
             job_id: job_id.map(str::to_owned),

@@ -30,8 +30,13 @@ const MIN_GAP: Duration = Duration::from_secs(3_600);
 /// How far ahead a first slot may lie: ten years. Metricool's own horizon is not known.
 const HORIZON: Duration = Duration::from_secs(10 * 366 * 86_400);
 
+/// What it may have.
+pub const MEMBERS: &[&str] = &["mode", INSTANT, ZONE, INTERVAL_FIELD, MIN_GAP_FIELD];
+
 const INSTANT: &str = "scheduledAt";
 const ZONE: &str = "timezone";
+const INTERVAL_FIELD: &str = "intervalSeconds";
+const MIN_GAP_FIELD: &str = "minGapMinutes";
 
 /// When the clips are to be published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +86,8 @@ pub fn read(errors: &mut Errors, warnings: &mut Vec<FieldError>, body: &Object<'
             reading.text(INSTANT);
             reading.text(ZONE);
             reading.unused(INSTANT, "now");
+            reading.unused_number(INTERVAL_FIELD, "INVALID_INTERVAL", "now");
+            reading.unused_number(MIN_GAP_FIELD, "INVALID_MIN_GAP", "now");
             Schedule::Now
         }
         None => Schedule::Now,
@@ -113,8 +120,8 @@ impl<'b> Reading<'_, 'b> {
     fn scheduled(&mut self) -> Schedule {
         let zone = self.zone();
         let at = self.instant(&zone);
-        let interval = self.number("intervalSeconds", "INVALID_INTERVAL", INTERVAL_MAX);
-        self.unused("minGapMinutes", "scheduled");
+        let interval = self.number(INTERVAL_FIELD, "INVALID_INTERVAL", INTERVAL_MAX);
+        self.unused_number(MIN_GAP_FIELD, "INVALID_MIN_GAP", "scheduled");
         Schedule::Scheduled {
             at: at.unwrap_or(self.now),
             interval: interval.map_or(INTERVAL, Duration::from_secs),
@@ -124,9 +131,10 @@ impl<'b> Reading<'_, 'b> {
 
     fn best_time(&mut self) -> Schedule {
         let zone = self.zone();
-        let min_gap = self.number("minGapMinutes", "INVALID_MIN_GAP", INTERVAL_MAX / 60);
+        let min_gap = self.number(MIN_GAP_FIELD, "INVALID_MIN_GAP", INTERVAL_MAX / 60);
+        self.text(INSTANT);
         self.unused(INSTANT, "bestTime");
-        self.unused("intervalSeconds", "bestTime");
+        self.unused_number(INTERVAL_FIELD, "INVALID_INTERVAL", "bestTime");
         Schedule::BestTime {
             min_gap: min_gap.map_or(MIN_GAP, |minutes| Duration::from_secs(minutes * 60)),
             timezone: zone.name(),
@@ -264,6 +272,14 @@ impl<'b> Reading<'_, 'b> {
             field: self.schedule.name(field),
             message: message.into(),
         });
+    }
+
+    /// A number that its mode does not look at, and so within no bounds.
+    fn unused_number(&mut self, field: &str, code: &'static str, mode: &str) {
+        match self.schedule.value(field) {
+            Some(value) if !value.is_number() => self.wrong(code, field, "must be a number"),
+            Some(_) | None => self.unused(field, mode),
+        }
     }
 
     fn unused(&mut self, field: &str, mode: &str) {

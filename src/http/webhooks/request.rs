@@ -14,6 +14,9 @@ use crate::{
     store::{EndpointChange, NoticeKind},
 };
 
+/// What a body may have.
+pub const MEMBERS: &[&str] = &["url", "description", "events", "enabled"];
+
 /// Reads what of an endpoint is named in a body.
 ///
 /// # Errors
@@ -33,6 +36,7 @@ pub fn read(fields: &Map<String, Value>, private_addresses: bool, new: bool) -> 
         events: events(&object, &mut errors),
         enabled: flag(&object, &mut errors),
     };
+    object.only(&mut errors, MEMBERS);
     errors.finish()?;
     Ok(change)
 }

@@ -40,6 +40,9 @@ pub(in crate::http) const OVERLAP: u64 = 24 * 3_600;
 /// The longest that it may.
 pub(in crate::http) const LONGEST: u64 = 30 * 24 * 3_600;
 
+/// What a body may have.
+pub(in crate::http) const MEMBERS: &[&str] = &["overlapSeconds"];
+
 /// A new secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookSecret)]
@@ -48,15 +51,27 @@ pub struct Secret {
     success: bool,
     /// Shown once; null when the answer is given again.
     secret: Option<String>,
-    /// Until then what signed before signs, too; null if it does not any more.
+    /// Until then what signed before signs, too; null if it does not any more, or if nothing did.
     overlap_until: Option<Timestamp>,
 }
 
-/// A secret to put in force, and the answer to who gets it and to who repeats the request.
+/// A secret to put in force, and what is answered if it takes the place of another, and if it is the first.
 struct Ready {
     new: NewSecret,
+    later: Told,
+    first: Told,
+}
+
+/// The answer to who gets the secret, and to who repeats the request.
+struct Told {
     shown: String,
     kept: String,
+}
+
+impl Ready {
+    fn told(&self, first: bool) -> &Told {
+        if first { &self.first } else { &self.later }
+    }
 }
 
 /// `POST /api/webhooks/{id}/rotate-secret` `{"overlapSeconds": 86400}`.
@@ -78,7 +93,7 @@ pub async fn rotate(
         return Ok(answer);
     }
     let ready = ready(&app, &bytes)?;
-    let entry = repeat.as_ref().map(|repeat| repeat.entry(&ready.kept));
+    let entry = repeat.as_ref().map(|repeat| repeat.entry(&ready.later.kept));
     let turned = app
         .store
         .rotate_secret(&caller.tenant, &id, &ready.new, entry.as_ref())
@@ -101,12 +116,9 @@ pub async fn of_batches(State(app): App, caller: Caller, headers: HeaderMap, bod
         return Ok(answer);
     }
     let ready = ready(&app, &bytes)?;
-    let entry = repeat.as_ref().map(|repeat| repeat.entry(&ready.kept));
-    let turned = app
-        .store
-        .set_batch_secret(&caller.tenant, &ready.new, entry.as_ref())
-        .await?;
-    if turned == Turned::As(Created::New) {
+    let entry = |first| Some(repeat.as_ref()?.entry(&ready.told(first).kept));
+    let turned = app.store.set_batch_secret(&caller.tenant, &ready.new, entry).await?;
+    if matches!(turned, Turned::First | Turned::As(Created::New)) {
         tracing::info!(tenant = %caller.tenant, "new secret for the webhooks of batches");
     }
     answer(turned, repeat, ready)
@@ -119,20 +131,27 @@ fn ready(app: &AppState, bytes: &[u8]) -> Result<Ready, Problem> {
         at,
         overlap_until: (!overlap.is_zero()).then(|| at + overlap),
     };
-    let text = |secret| {
+    let text = |secret, overlap_until| {
         envelope::text(&Secret {
             success: true,
             secret,
-            overlap_until: new.overlap_until,
+            overlap_until,
         })
     };
-    let (shown, kept) = (text(Some(new.secret.expose_secret().to_owned()))?, text(None)?);
-    Ok(Ready { new, shown, kept })
+    let told = |until| {
+        Ok::<_, Problem>(Told {
+            shown: text(Some(new.secret.expose_secret().to_owned()), until)?,
+            kept: text(None, until)?,
+        })
+    };
+    let (later, first) = (told(new.overlap_until)?, told(None)?);
+    Ok(Ready { new, later, first })
 }
 
 fn answer(turned: Turned, repeat: Option<Repeat>, ready: Ready) -> Result<Response, Problem> {
     match turned {
-        Turned::As(created) => idempotency::answer(created, repeat, StatusCode::CREATED, ready.shown),
+        Turned::As(created) => idempotency::answer(created, repeat, StatusCode::CREATED, ready.later.shown),
+        Turned::First => idempotency::answer(Created::New, repeat, StatusCode::CREATED, ready.first.shown),
         Turned::NoSuchEndpoint => Err(no_such_endpoint()),
         Turned::TooMany => {
             let error = format!("{MOST_OLD_SECRETS} earlier secrets sign still");
@@ -149,7 +168,9 @@ fn overlap(bytes: &[u8]) -> Result<Duration, Problem> {
     }
     let fields = body::object(bytes)?;
     let mut errors = Errors::default();
-    let seconds = match Object::new("", &fields).value("overlapSeconds") {
+    let object = Object::new("", &fields);
+    object.only(&mut errors, MEMBERS);
+    let seconds = match object.value("overlapSeconds") {
         None => OVERLAP,
         Some(value) => value.as_u64().filter(|seconds| *seconds <= LONGEST).unwrap_or_else(|| {
             let message = format!("must be a whole number from 0 to {LONGEST}");

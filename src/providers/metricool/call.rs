@@ -14,6 +14,7 @@ use storyclip_actors::{
 };
 
 use super::reading::bounded;
+use crate::retry_after::retry_after;
 
 /// Largest answer that is read, in bytes; a listing of an hour is far smaller.
 const BODY_MAX: usize = 8 << 20;
@@ -202,17 +203,6 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Retry-After in seconds or as an HTTP date.
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let until = jiff::fmt::rfc2822::DateTimeParser::new()
-        .parse_timestamp(text.trim())
-        .ok()?;
-    Some(Timestamp::from_millis(until.as_millisecond()).since(now))
-}
-
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
@@ -294,21 +284,6 @@ mod tests {
             Verdict::Unauthorized(Refused::Token),
             "no brand was named"
         );
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        assert_eq!(retry_after("7", NOW), Some(Duration::from_secs(7)));
-        assert_eq!(
-            retry_after("Wed, 21 Oct 2015 07:28:00 GMT", NOW),
-            Some(Duration::from_secs(80))
-        );
-        assert_eq!(
-            retry_after("Wed, 21 Oct 2015 07:00:00 GMT", NOW),
-            Some(Duration::ZERO),
-            "long over"
-        );
-        assert_eq!(retry_after("soon", NOW), None);
     }
 
     #[test]

@@ -31,18 +31,42 @@ fn word(status: &str) -> Word {
     }
 }
 
-/// What the post's answer, which carries the post's own id, says about this network. A status on top of the post counts
-/// only when the network has none of its own among `providers`.
+/// What the post's answer, which carries the post's own id, says about this network.
 pub(super) fn of(post: &Post, network: Network) -> Reading {
-    let targeted = targets(post).find(|provider| is(provider, network));
-    if let Some((provider, status)) = targeted.and_then(|provider| Some((provider, provider.status.text()?))) {
+    of_provider(post, targets(post).find(|provider| is(provider, network)))
+}
+
+/// What it says about one of its `providers`. The words on top of the post count only where that one has none of its own.
+fn of_provider(post: &Post, provider: Option<&ProviderStatus>) -> Reading {
+    if let Some((provider, status)) = provider.and_then(|provider| Some((provider, provider.status.text()?))) {
         return reading(status, &provider.id, &provider.public_url, &provider.detailed_status);
     }
-    let status = post.status.text().or(post.lifecycle.text()).unwrap_or("PENDING");
-    let detail = targeted
-        .map(|provider| &provider.detailed_status)
-        .unwrap_or(&post.status);
-    reading(status, &post.external_id, &post.public_url, detail)
+    on_top(post, provider)
+}
+
+/// The words of the user's documents: `status` and `lifecycle`, of which either counts, and live only with `externalId`.
+/// Where they contradict each other, or the id is missing, nothing is final.
+fn on_top(post: &Post, provider: Option<&ProviderStatus>) -> Reading {
+    let words = || [&post.status, &post.lifecycle].into_iter().filter_map(Loose::text);
+    let live = words().find(|status| matches!(word(status), Word::Live));
+    let failed = words().find(|status| matches!(word(status), Word::Failed));
+    let none = Loose::default();
+    match (live, failed) {
+        (Some(live), None) if post.external_id.text().is_some() => {
+            reading(live, &post.external_id, &post.public_url, &none)
+        }
+        (Some(live), _) => Reading::Pending(bounded(live)),
+        (None, Some(failed)) => {
+            let detail = provider.map_or(&none, |provider| &provider.detailed_status);
+            reading(failed, &none, &none, detail)
+        }
+        (None, None) => Reading::Pending(bounded(words().next().unwrap_or("PENDING"))),
+    }
+}
+
+/// Whether a word says that the post is live, and what would prove it is missing: nobody may take such a post back.
+pub(super) fn is_live_unproved(reading: &Reading) -> bool {
+    matches!(reading, Reading::Pending(status) if matches!(word(status), Word::Live))
 }
 
 fn reading(status: &str, id: &Loose, url: &Loose, detail: &Loose) -> Reading {
@@ -62,10 +86,13 @@ fn reading(status: &str, id: &Loose, url: &Loose, detail: &Loose) -> Reading {
     }
 }
 
-/// Whether any network of the post says that it is live; proof that the list shows published posts.
+/// Whether the post is live on any network; proof that the list shows published posts.
 pub(super) fn any_published(post: &Post) -> bool {
-    let mut words = targets(post).filter_map(|provider| provider.status.text());
-    words.any(|status| matches!(word(status), Word::Live))
+    let is_live = |provider| matches!(of_provider(post, provider), Reading::Published { .. });
+    match targets(post).next() {
+        Some(_) => targets(post).any(|provider| is_live(Some(provider))),
+        None => is_live(None),
+    }
 }
 
 /// The targeted network if the post goes there, else another one that is known.
@@ -140,6 +167,58 @@ mod tests {
             serde_json::json!({"status": "FAILED", "providers": [{"network": "instagram", "status": "PUBLISHED"}]});
         assert!(matches!(read(body), Reading::Failed(_)));
         assert_eq!(read(serde_json::json!({})), Reading::Pending("PENDING".into()));
+    }
+
+    #[test]
+    fn either_word_on_top_counts_and_live_needs_the_external_id() {
+        let on_top = |status: &str, lifecycle: &str, id: serde_json::Value| {
+            let post: Post =
+                serde_json::from_value(serde_json::json!({"status": status, "lifecycle": lifecycle, "externalId": id}))
+                    .unwrap();
+            (of(&post, Network::Facebook), any_published(&post))
+        };
+        let id = || serde_json::json!("z");
+        let live = (published(Some("z"), None), true);
+        assert_eq!(on_top("PROCESSING", "LIVE", id()), live);
+        assert_eq!(on_top("PUBLISHED", "PROCESSING", id()), live);
+        assert_eq!(on_top("", "published", id()), live);
+        for (status, lifecycle, id, word) in [
+            ("PUBLISHED", "", serde_json::Value::Null, "PUBLISHED"),
+            ("PUBLISHED", "LIVE", "".into(), "PUBLISHED"),
+            ("PROCESSING", "LIVE", serde_json::Value::Null, "LIVE"),
+            ("FAILED", "LIVE", id(), "LIVE"),
+            ("PROCESSING", "WHATEVER", id(), "PROCESSING"),
+        ] {
+            let (read, proof) = on_top(status, lifecycle, id);
+            assert_eq!(
+                (&read, proof),
+                (&Reading::Pending(word.into()), false),
+                "{status} {lifecycle}"
+            );
+            assert_eq!(is_live_unproved(&read), word != "PROCESSING", "{status} {lifecycle}");
+        }
+        for (status, lifecycle) in [("PROCESSING", "FAILED"), ("Error", "PROCESSING")] {
+            let (read, proof) = on_top(status, lifecycle, serde_json::Value::Null);
+            assert!(matches!(read, Reading::Failed(_)) && !proof, "{status} {lifecycle}");
+        }
+    }
+
+    #[test]
+    fn a_list_shows_published_posts_where_one_reads_as_published() {
+        let proof = |body: serde_json::Value| any_published(&serde_json::from_value(body).unwrap());
+        assert!(proof(serde_json::json!({"providers": [
+            {"network": "facebook", "status": "PENDING"}, {"network": "tiktok", "status": "PUBLISHED"}]})));
+        assert!(proof(
+            serde_json::json!({"lifecycle": "LIVE", "externalId": 7, "providers": [{"network": "facebook"}]})
+        ));
+        assert!(!proof(
+            serde_json::json!({"status": "PUBLISHED", "externalId": 7, "providers": [
+            {"network": "facebook", "status": "PENDING"}]})
+        ));
+        assert!(!proof(
+            serde_json::json!({"lifecycle": "LIVE", "providers": [{"network": "facebook"}]})
+        ));
+        assert!(!proof(serde_json::json!({})));
     }
 
     #[test]

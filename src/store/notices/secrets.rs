@@ -38,6 +38,8 @@ pub struct NewSecret {
 pub enum Turned {
     /// It is in force, or was put in force by the first of these requests.
     As(Created),
+    /// It is in force, and nothing signed before it.
+    First,
     /// There is no such endpoint.
     NoSuchEndpoint,
     /// As many as may sign at once.
@@ -124,7 +126,7 @@ impl Store {
         new: &NewSecret,
         repeat: Option<&IdempotencyEntry>,
     ) -> Result<Turned, StoreError> {
-        self.turn(tenant, Some(endpoint), new, repeat).await
+        self.turn(tenant, Some(endpoint), new, |_| repeat.cloned()).await
     }
 
     /// Whether messages to the `webhookUrl` of this tenant's batches are signed.
@@ -137,12 +139,13 @@ impl Store {
         .await
     }
 
-    /// Sets by what messages to the `webhookUrl` of this tenant's batches are signed.
+    /// Sets by what messages to the `webhookUrl` of this tenant's batches are signed. What a repeat is answered depends on
+    /// whether it is the first.
     pub async fn set_batch_secret(
         &self,
         tenant: &Tenant,
         new: &NewSecret,
-        repeat: Option<&IdempotencyEntry>,
+        repeat: impl Fn(bool) -> Option<IdempotencyEntry> + Send + Sync,
     ) -> Result<Turned, StoreError> {
         self.turn(tenant, None, new, repeat).await
     }
@@ -152,7 +155,7 @@ impl Store {
         tenant: &Tenant,
         endpoint: Option<&str>,
         new: &NewSecret,
-        repeat: Option<&IdempotencyEntry>,
+        repeat: impl Fn(bool) -> Option<IdempotencyEntry> + Send + Sync,
     ) -> Result<Turned, StoreError> {
         let hook = endpoint.unwrap_or_default();
         let till = new
@@ -169,9 +172,6 @@ impl Store {
         let texts = &self.0.notices.secrets;
         self.reading(async {
             let mut tx = self.aside().await?;
-            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, repeat, new.at).await? {
-                return Ok(Turned::As(replayed));
-            }
             let (turn, first) = match endpoint {
                 Some(_) => (&texts.endpoint, false),
                 None => (
@@ -179,6 +179,10 @@ impl Store {
                     !returning(&mut tx, &texts.first, row()).await?.is_empty(),
                 ),
             };
+            let entry = repeat(first);
+            if let Some(replayed) = repeats::keep(&mut tx, &self.0.repeats, entry.as_ref(), new.at).await? {
+                return Ok(Turned::As(replayed));
+            }
             if !first {
                 if returning(&mut tx, &turn.lock, row()).await?.is_empty() {
                     return Ok(Turned::NoSuchEndpoint);
@@ -190,7 +194,7 @@ impl Store {
                 execute(&mut tx, &turn.replace, row()).await?;
             }
             tx.commit().await?;
-            Ok(Turned::As(Created::New))
+            Ok(if first { Turned::First } else { Turned::As(Created::New) })
         })
         .await
     }

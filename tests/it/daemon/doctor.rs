@@ -101,6 +101,19 @@ async fn before_a_daemon_beside_it_and_after_it() {
 }
 
 #[tokio::test]
+async fn a_token_without_its_user_starts_nothing() {
+    let stage = Stage::new(json!({})).await.set("METRICOOL_USER_ID", "");
+    let mut process = stage.spawn();
+    assert_eq!(process.ended().await.code(), Some(1));
+    let log = process.log();
+    assert!(
+        log.contains("METRICOOL_USER_ID is not set beside METRICOOL_USER_TOKEN"),
+        "{log}"
+    );
+    stage.clear().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_found_with_what_to_do() {
     let stage = Stage::new(json!({"unauthorized": true})).await;
     let (code, findings) = examine(&stage, &[]).await;
@@ -108,6 +121,15 @@ async fn what_is_wrong_is_found_with_what_to_do() {
     says(&findings, "credentials", "failed", "METRICOOL_UNAUTHORIZED");
     let (_, findings) = examine(&stage, &[("METRICOOL_USER_TOKEN", "")]).await;
     says(&findings, "credentials", "failed", "METRICOOL_USER_TOKEN is not set");
+    let (code, findings) = examine(&stage, &[("METRICOOL_USER_ID", ""), ("METRICOOL_USR_ID", "1")]).await;
+    assert_eq!(code, Some(1));
+    says(&findings, "credentials", "failed", "METRICOOL_USER_ID is not set");
+    says(
+        &findings,
+        "settings",
+        "warning",
+        "METRICOOL_USR_ID is set, but no setting has that name",
+    );
     let (code, findings) = examine(&stage, &[("STORYCLIP_METRICOOL_URL", &nobody())]).await;
     assert_eq!(code, Some(1));
     says(&findings, "network", "failed", "cannot be reached");

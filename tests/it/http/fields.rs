@@ -216,6 +216,30 @@ async fn every_wrong_field_is_named_and_nothing_is_written() {
             "schedule.scheduledAt",
         ),
         (
+            "/schedule/intervalSeconds",
+            Some(json!("x")),
+            "INVALID_INTERVAL",
+            "schedule.intervalSeconds",
+        ),
+        (
+            "/schedule/minGapMinutes",
+            Some(json!({})),
+            "INVALID_MIN_GAP",
+            "schedule.minGapMinutes",
+        ),
+        (
+            "/schedule",
+            Some(json!({"mode": "bestTime", "scheduledAt": 1})),
+            "INVALID_SCHEDULE",
+            "schedule.scheduledAt",
+        ),
+        (
+            "/schedule",
+            Some(json!({"mode": "scheduled", "scheduledAt": "2026-12-01T18:00:00Z", "minGapMinutes": "x"})),
+            "INVALID_MIN_GAP",
+            "schedule.minGapMinutes",
+        ),
+        (
             "/schedule",
             Some(json!({"scheduledAt": "2026-12-01T18:00:00Z"})),
             "INVALID_SCHEDULE",

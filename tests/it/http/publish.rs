@@ -13,7 +13,7 @@ use super::server::{FULL, PUBLISH, Server, Setup, body_of, problem, read};
 async fn the_answer_says_what_was_taken_on() {
     let server = Server::start().await;
     let body = json!({
-        "userId": "u1", "unknown": {"is": "ignored"},
+        "userId": "u1", "unknown": {"is": "named"},
         "posts": [
             {"url": "https://cdn.example/1.mp4", "text": "hello", "title": "One", "more": 1},
             {"id": "mine", "url": "HTTP://CDN.example/2.MP4", "text": null},
@@ -41,11 +41,13 @@ async fn the_answer_says_what_was_taken_on() {
         "createdAt": "2026-01-01T00:00:00.000Z",
         "warnings": [
             {"field": "posts[0].text", "message": "is stored and not sent: a story carries no text"},
-            answer["warnings"][1],
+            {"field": "unknown", "message": "is not known; the members here are jobId, userId, posts, schedule, settings"},
+            {"field": "posts[0].more", "message": "is not known; the members here are id, url, title, text"},
+            answer["warnings"][3],
         ],
     });
     assert_eq!(
-        answer["warnings"][1]["field"], "settings.webhookUrl",
+        answer["warnings"][3]["field"], "settings.webhookUrl",
         "nothing signs its messages yet"
     );
     assert_eq!(answer, expected);
@@ -128,6 +130,38 @@ async fn a_body_that_cannot_be_read_is_refused() {
     largest.resize(1024 * 1024, b' ');
     assert_eq!(server.rows().await, [0; 6]);
     assert_eq!(send(json, largest).await.status(), StatusCode::ACCEPTED);
+}
+
+#[tokio::test]
+async fn a_post_without_an_id_gets_one_that_is_free() {
+    let server = Server::start().await;
+    let mut body = body_of(4);
+    body["posts"][0]["id"] = json!("clip_2");
+    body["posts"][3]["id"] = json!("clip_2_2");
+    for n in [1, 2] {
+        body["posts"][n].as_object_mut().unwrap().remove("id");
+    }
+    let (status, answer) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    let path = format!("/api/metricool/batch/{}", answer["batchId"].as_str().unwrap());
+    let (_, batch) = read(server.get(&path).send().await.unwrap()).await;
+    let clips = batch["batch"]["clips"].as_array().unwrap();
+    let ids: Vec<_> = clips.iter().map(|clip| &clip["id"]).collect();
+    assert_eq!(ids, ["clip_2", "clip_2_3", "clip_3", "clip_2_2"]);
+}
+
+#[tokio::test]
+async fn a_number_that_the_mode_does_not_use_is_a_warning() {
+    let server = Server::start().await;
+    let mut body = body_of(1);
+    body["schedule"] = json!({"mode": "now", "intervalSeconds": 0, "minGapMinutes": 90});
+    let (status, answer) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
+    let unused = json!([
+        {"field": "schedule.intervalSeconds", "message": "is not used in mode now"},
+        {"field": "schedule.minGapMinutes", "message": "is not used in mode now"},
+    ]);
+    assert_eq!(answer["warnings"], unused);
 }
 
 /// curl announces every body over 1 MiB like this and sends it only when told to go on.

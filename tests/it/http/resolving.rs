@@ -35,7 +35,7 @@ async fn each_decision_is_durable_before_it_is_answered() {
             Resolution::Adopt("300000001".into()),
         ),
         (json!({"action": "retry"}), Resolution::Retry),
-        (json!({"action": "drop", "postId": null, "note": "x"}), Resolution::Drop),
+        (json!({"action": "drop", "postId": null}), Resolution::Drop),
     ] {
         let (id, _runner) = held(&server, code::CANNOT_TELL).await;
         *server.notes.answer.lock().unwrap() = Some(BatchStatus::Processing);

@@ -98,6 +98,45 @@ async fn a_scheduled_batch_is_stored_with_a_slot_for_each_clip() {
 }
 
 #[tokio::test]
+async fn the_plan_stands_beside_the_other_batches_of_the_account() {
+    let server = Server::start().await;
+    let body = at(json!({"mode": "scheduled", "scheduledAt": "2026-12-01T18:00:00Z"}));
+    let planned = |answer: &Value| -> Vec<String> {
+        let slots = answer["plan"].as_array().unwrap().iter();
+        slots
+            .map(|line| line["scheduledAt"].as_str().unwrap()[11..16].to_owned())
+            .collect()
+    };
+    let (status, first) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(
+        (status, planned(&first)),
+        (StatusCode::ACCEPTED, vec!["18:00".into(), "18:01".into()])
+    );
+    assert_eq!(first["warnings"], json!([]));
+
+    // The first clip's media is there at 18:00, so it goes at 18:01; the second follows it, where nothing stands.
+    let url = format!("{PUBLISH}?dryRun=true");
+    let rehearsed = read(server.post(&url).json(&body).send().await.unwrap()).await.1;
+    let (status, second) = read(server.publish(&body).send().await.unwrap()).await;
+    assert_eq!(status, StatusCode::ACCEPTED, "{second}");
+    for answer in [&rehearsed, &second] {
+        assert_eq!(planned(answer), ["18:01", "18:02"], "{answer}");
+        assert_eq!(answer["warnings"][0]["field"], "posts", "{answer}");
+    }
+
+    // Other media share a minute.
+    let mut other = body.clone();
+    for (n, post) in other["posts"].as_array_mut().unwrap().iter_mut().enumerate() {
+        post["url"] = json!(format!("https://cdn.example/other/{n}.mp4"));
+    }
+    let (_, third) = read(server.publish(&other).send().await.unwrap()).await;
+    assert_eq!(
+        (planned(&third), &third["warnings"]),
+        (vec!["18:00".into(), "18:01".into()], &json!([]))
+    );
+}
+
+#[tokio::test]
 async fn what_had_to_be_chosen_is_told() {
     let server = Server::start().await;
     let body = at(json!({"mode": "scheduled", "scheduledAt": "2026-01-01T00:00:30Z", "intervalSeconds": 30}));
@@ -210,6 +249,15 @@ async fn the_best_hours_of_the_account_become_the_slots() {
     let server = Server::start().await;
     *server.network.hours.lock().unwrap() = Ok(two_hours());
     let body = at(json!({"mode": "bestTime", "timezone": "America/New_York", "minGapMinutes": 90}));
+    let (_, dry) = read(
+        server
+            .post(&format!("{PUBLISH}?dryRun=true"))
+            .json(&body)
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
     let (status, answer) = read(server.publish(&body).send().await.unwrap()).await;
     assert_eq!(status, StatusCode::ACCEPTED, "{answer}");
     // It is still Wednesday in New York.
@@ -221,16 +269,7 @@ async fn the_best_hours_of_the_account_become_the_slots() {
     let schedule = json!({"mode": "bestTime", "scheduledAt": "2026-01-01T23:00:00.000Z", "timezone": "America/New_York",
                           "minGapMinutes": 90});
     assert_eq!(answer["schedule"], schedule);
-    assert_eq!(*server.network.asked.lock().unwrap(), ["America/New_York"]);
-    let (_, dry) = read(
-        server
-            .post(&format!("{PUBLISH}?dryRun=true"))
-            .json(&body)
-            .send()
-            .await
-            .unwrap(),
-    )
-    .await;
+    assert_eq!(*server.network.asked.lock().unwrap(), ["America/New_York"; 2]);
     assert_eq!(dry["plan"], plan);
     assert_eq!(server.rows().await[0], 1);
 }

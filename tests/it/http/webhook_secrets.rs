@@ -133,6 +133,12 @@ async fn a_new_secret_is_shown_once_and_the_old_one_ends_when_it_is_said() {
     let server = server().await;
     today(&server);
     let id = created(&server).await;
+    let first = read(post(&server, "/api/webhooks/batch-secret", Some("first"), &json!({})).await).await;
+    assert_eq!(
+        (first.0, &first.1["overlapUntil"]),
+        (StatusCode::CREATED, &Value::Null),
+        "nothing signed before"
+    );
     for path in [rotation(&id), "/api/webhooks/batch-secret".to_owned()] {
         let mut seen = Vec::new();
         for (body, overlap) in [
@@ -156,6 +162,15 @@ async fn a_new_secret_is_shown_once_and_the_old_one_ends_when_it_is_said() {
             "{seen:?}"
         );
     }
+    let mut again = read(post(&server, "/api/webhooks/batch-secret", Some("first"), &json!({})).await)
+        .await
+        .1;
+    assert!(first.1["secret"].is_string() && again["secret"].take().is_null());
+    assert_eq!(
+        again["overlapUntil"],
+        Value::Null,
+        "the first answer, whatever came after it"
+    );
     assert!(
         !get(&server, &format!("/api/webhooks/{id}"))
             .await

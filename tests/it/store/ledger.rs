@@ -189,6 +189,39 @@ pub async fn a_place_is_an_instant_a_network_and_a_media(bench: &impl Subject) {
     assert!(bench.attempts(&"b9".into()).await.is_empty());
 }
 
+pub async fn a_slot_is_taken_until_it_is_vacated(bench: &impl Subject) {
+    let taken = async |media: &str, from| {
+        let account = "5372118".into();
+        let store = bench.store();
+        store
+            .taken_slots(&account, Network::Facebook, media, from)
+            .await
+            .unwrap()
+    };
+    let [first, second] = [bench.live("b1", 1).await, bench.live("b2", 1).await];
+    bench.commit(intent(&first, "m", at(120))).await.unwrap();
+    bench.commit(intent(&second, "m", at(60))).await.unwrap();
+    assert_eq!(taken("m", at(0)).await, [at(60), at(120)]);
+    assert_eq!(taken("m", at(61)).await, [at(120)]);
+    assert_eq!(taken("other", at(0)).await, []);
+
+    let mut vacated = step(&first);
+    vacated.attempts.push(AttemptWrite {
+        clip: 1,
+        attempt: 1,
+        verdict: Some(AttemptVerdict::Withdrawn),
+        vacates: true,
+        ..AttemptWrite::default()
+    });
+    bench.commit(vacated).await.unwrap();
+    assert_eq!(taken("m", at(0)).await, [at(60)]);
+    let third = bench.live("b3", 1).await;
+    bench.commit(intent(&third, "m", at(120))).await.unwrap();
+    let fourth = bench.live("b4", 1).await;
+    let refused = bench.commit(intent(&fourth, "m", at(120))).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+}
+
 pub async fn facts_are_replaced(bench: &Bench) {
     assert_eq!(bench.store.fact("list").await.unwrap(), None);
     let writes = ["no", "yes"].map(|value| bench.store.set_fact("list", value, at(1)));

@@ -178,7 +178,7 @@ pub async fn a_batch_s_own_url_and_browsers_are_told_without_an_endpoint(bench: 
     );
     let turned = bench
         .store
-        .set_batch_secret(&tenant(), &secret("batches", None), None)
+        .set_batch_secret(&tenant(), &secret("batches", None), |_| None)
         .await;
     assert_eq!(turned, Ok(Turned::As(Created::New)));
     assert_eq!(tell(bench).await, 2);

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use super::{SIMULATED_PANIC, invariants, node::Gate, stage::Stage};
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    model::{AccountId, BatchId, Command, Network, NodeId, Timestamp},
     ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
     testing::MemoryStore,
 };
@@ -263,6 +263,17 @@ impl Store for SimulatedStore {
     async fn commands(&self, batch: &BatchId) -> Result<Vec<Command>, StoreError> {
         let effect = |rows: &MemoryStore| Ok(rows.waiting_commands(batch));
         self.call(Caller::Batch, "commands", effect).await
+    }
+
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        let effect = |rows: &MemoryStore| Ok(rows.taken_slots_now(account, network, media, from));
+        self.call(Caller::Batch, "taken slots", effect).await
     }
 
     async fn owned(

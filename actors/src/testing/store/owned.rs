@@ -2,10 +2,10 @@
 //!
 //! The port calls it, and so does the simulation, which holds against it what is held.
 
-use super::MemoryStore;
+use super::{MemoryStore, writing::held_place};
 use crate::{
     error::Verdict,
-    model::{AccountId, BatchId, PostRef, Request},
+    model::{AccountId, BatchId, Network, PostRef, Request, Timestamp},
     ports::{AttemptVerdict, AttemptWrite, Candidate, Owned},
 };
 
@@ -39,6 +39,24 @@ impl MemoryStore {
             known: ids(&mut posts.iter().filter(is_known)),
             intended: ids(&mut posts.iter().filter(is_intended)),
         }
+    }
+}
+
+impl MemoryStore {
+    pub(in crate::testing) fn taken_slots_now(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Vec<Timestamp> {
+        let rows = self.rows();
+        let of_account = rows.attempts.values().filter(|row| row.account == account.as_str());
+        let places = of_account.filter_map(|row| held_place(&row.write));
+        let same = places.filter(|place| place.network == network && *place.media == *media && place.slot >= from);
+        let mut slots: Vec<Timestamp> = same.map(|place| place.slot).collect();
+        slots.sort_unstable();
+        slots
     }
 }
 

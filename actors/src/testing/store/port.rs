@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, faults::is_next};
 use crate::{
     error::StoreError,
-    model::{AccountId, BatchId, Command, NodeId, Timestamp},
+    model::{AccountId, BatchId, Command, Network, NodeId, Timestamp},
     ports::{Candidate, Change, Claim, Owned, Snapshot, Store},
 };
 
@@ -61,6 +61,16 @@ impl Store for MemoryStore {
             tokio::time::sleep(pause).await;
         }
         Ok(self.waiting_commands(batch))
+    }
+
+    async fn taken_slots(
+        &self,
+        account: &AccountId,
+        network: Network,
+        media: &str,
+        from: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        Ok(self.taken_slots_now(account, network, media, from))
     }
 
     async fn owned(

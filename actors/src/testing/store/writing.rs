@@ -110,7 +110,7 @@ fn taken(rows: &Rows, written: &Attempts, change: &Change, write: &AttemptWrite)
         (None, _) | (_, None) => false,
     };
     let place = |request: &Request| (request.network, request.slot, request.media.clone());
-    let has_place = |other: &&AttemptWrite| match (&other.request, &write.request) {
+    let has_place = |other: &&AttemptWrite| match (held_place(other), &write.request) {
         (Some(other), Some(request)) => place(other) == place(request),
         (None, _) | (_, None) => false,
     };
@@ -118,4 +118,9 @@ fn taken(rows: &Rows, written: &Attempts, change: &Change, write: &AttemptWrite)
         return Some("post");
     }
     others.iter().any(has_place).then_some("slot")
+}
+
+/// What was asked for, unless its slot is free again.
+pub(super) fn held_place(attempt: &AttemptWrite) -> Option<&Request> {
+    attempt.request.as_ref().filter(|_| !attempt.vacates)
 }

@@ -134,6 +134,8 @@ pub async fn provoke(stage: &Stage, operation: &Operation, code: &str) -> Option
         "INVALID_UTF8" => right.body(b"{\"\xff\":0}".as_slice()),
         "MALFORMED_JSON" => right.body("{"),
         "INVALID_BODY" => right.body("[]"),
+        "DUPLICATE_FIELD" => right.body("{\"a\":0,\"a\":0}"),
+        "UNKNOWN_FIELD" => right.field("/schedul", Some(json!({"mode": "now"}))),
         "BODY_TOO_COMPLEX" => right.body(format!("{{\"a\":[{}0]}}", "0,".repeat(10_001))),
         "PAYLOAD_TOO_LARGE" => right.body(" ".repeat(1_048_577)),
         "UNSUPPORTED_MEDIA_TYPE" => right.header("content-type", Some("text/plain")),
