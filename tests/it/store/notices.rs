@@ -180,7 +180,7 @@ pub async fn a_batch_s_own_url_and_browsers_are_told_without_an_endpoint(bench: 
         .store
         .set_batch_secret(&tenant(), &secret("batches", None), |_| None)
         .await;
-    assert_eq!(turned, Ok(Turned::As(Created::New)));
+    assert_eq!(turned, Ok(Turned::First));
     assert_eq!(tell(bench).await, 2);
     let mut due = claim(bench, 3).await;
     due.sort_by_key(|due| due.channel.as_str());
