@@ -3,7 +3,7 @@
 //! The client makes every call through [`Call`]. If the process dies here, a create call's end is unknown; the others
 //! can simply be made again.
 
-use std::{error::Error as _, time::Duration};
+use std::error::Error as _;
 
 use reqwest::{RequestBuilder, StatusCode, header};
 use serde_json::Value;
