@@ -146,7 +146,7 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
     });
     let deaths = Deaths::default();
     let (notices, notifications) = notifying::start(&config, &store, &clock, deaths.clone())?;
-    let mut tasks = Tasks::new(deaths);
+    let mut tasks = Tasks::new(deaths.clone());
     let of_hold = (store.clone(), limiter.clone());
     tasks.keep("hold", move || {
         let (store, limiter) = of_hold.clone();
@@ -167,6 +167,7 @@ pub async fn start(config: Config, listener: TcpListener, show_key: impl ShowKey
         directory.clone(),
         store.clone(),
         context,
+        deaths,
     ));
     let app = http::router(AppState {
         store: store.clone(),

@@ -177,6 +177,8 @@ pub struct Vital {
     pub lease_age: Duration,
     /// Whether no call may leave, because the database is away.
     pub calls_held: bool,
+    /// How many tasks beside the actors died in this process.
+    pub task_deaths: u64,
     /// Whether it is about to stop.
     pub draining: bool,
 }

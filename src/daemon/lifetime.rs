@@ -17,6 +17,7 @@ use storyclip_actors::{context::Context, directory::Directory, messages::Supervi
 use crate::{
     http::{Readiness, Vital, Vitals},
     store::Store,
+    tasks::Deaths,
 };
 
 /// How long ago the supervisor's last sweep may be: a few of its intervals.
@@ -31,6 +32,7 @@ pub(super) struct Lifetime {
     directory: Arc<Directory>,
     store: Store,
     context: Arc<Context>,
+    deaths: Deaths,
     draining: AtomicBool,
 }
 
@@ -40,12 +42,14 @@ impl Lifetime {
         directory: Arc<Directory>,
         store: Store,
         context: Arc<Context>,
+        deaths: Deaths,
     ) -> Self {
         Self {
             supervisor,
             directory,
             store,
             context,
+            deaths,
             draining: AtomicBool::new(false),
         }
     }
@@ -141,6 +145,7 @@ impl Vitals for Lifetime {
             swept_ago: self.swept_ago(),
             lease_age: self.context.rules.lease.saturating_sub(left),
             calls_held: self.context.limiter.is_held(),
+            task_deaths: self.deaths.count(),
             draining: self.is_draining(),
         }
     }

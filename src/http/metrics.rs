@@ -57,6 +57,22 @@ fn rows(page: &mut Exposition, counts: &Counts) {
     for (status, count) in &counts.clips {
         page.sample("storyclip_clips", &[("status", status.as_str())], count);
     }
+    page.gauge(
+        "storyclip_deliveries_pending",
+        "Webhooks, e-mails and push messages that are still to be delivered, now or later.",
+    );
+    page.sample("storyclip_deliveries_pending", &[], counts.deliveries_pending);
+    page.gauge(
+        "storyclip_webhook_endpoints_disabled",
+        "Webhook endpoints that are not sent to, by the reason: a person's wish, or they are gone or failing.",
+    );
+    for (reason, count) in &counts.endpoints_disabled {
+        page.sample(
+            "storyclip_webhook_endpoints_disabled",
+            &[("reason", reason.as_str())],
+            count,
+        );
+    }
 }
 
 fn work(page: &mut Exposition, tally: &Tally) {
@@ -140,6 +156,11 @@ fn vital(page: &mut Exposition, vital: Vital) {
         page.gauge(name, help);
         page.sample(name, &[], value);
     }
+    page.counter(
+        "storyclip_task_deaths_total",
+        "Tasks beside the actors that panicked and were begun anew; the log names them.",
+    );
+    page.sample("storyclip_task_deaths_total", &[], vital.task_deaths);
 }
 
 fn connections(page: &mut Exposition, connections: &Connections) {
@@ -173,12 +194,15 @@ mod tests {
     use storyclip_actors::model::{BatchStatus, ClipStatus};
 
     use super::*;
+    use crate::store::DisabledReason;
 
     #[test]
     fn labels_are_plain_words_and_rows_have_a_line_per_status() {
         let counts = Counts {
             batches: vec![(BatchStatus::Processing, 3), (BatchStatus::Paused, 0)],
             clips: vec![(ClipStatus::WaitingConfirmation, 12), (ClipStatus::Held, 1)],
+            deliveries_pending: 5,
+            endpoints_disabled: vec![(DisabledReason::Gone, 2)],
         };
         let mut page = Exposition::default();
         rows(&mut page, &counts);
@@ -191,11 +215,19 @@ mod tests {
              # HELP storyclip_clips Clips by status; uncertain: the network is being asked, held: a person must decide.\n\
              # TYPE storyclip_clips gauge\n\
              storyclip_clips{status=\"waiting_confirmation\"} 12\n\
-             storyclip_clips{status=\"held\"} 1\n"
+             storyclip_clips{status=\"held\"} 1\n\
+             # HELP storyclip_deliveries_pending Webhooks, e-mails and push messages that are still to be delivered, now or later.\n\
+             # TYPE storyclip_deliveries_pending gauge\n\
+             storyclip_deliveries_pending 5\n\
+             # HELP storyclip_webhook_endpoints_disabled Webhook endpoints that are not sent to, by the reason: a person's \
+             wish, or they are gone or failing.\n\
+             # TYPE storyclip_webhook_endpoints_disabled gauge\n\
+             storyclip_webhook_endpoints_disabled{reason=\"gone\"} 2\n"
         );
         let plain = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         assert!(BatchStatus::ALL.iter().all(|status| plain(status.as_str())));
         assert!(ClipStatus::ALL.iter().all(|status| plain(status.as_str())));
+        assert!(DisabledReason::ALL.iter().all(|reason| plain(reason.as_str())));
         let tally = Tally::default();
         assert!(
             tally

@@ -1,4 +1,4 @@
-//! How many batches and clips are in which status: what `/metrics` shows.
+//! How many batches and clips are in which status, and how much is still to be told to the outside: what `/metrics` shows.
 //!
 //! The cost follows what is under way or was stopped, not what was ever published: batches that rest are counted in an
 //! index of their own, a completed batch's clips from its row's numbers, and only the clips of the others one by one.
@@ -14,6 +14,8 @@ pub struct Texts {
     resting: SqlStr,
     at_work: SqlStr,
     clips: SqlStr,
+    pending: SqlStr,
+    disabled: SqlStr,
 }
 
 impl Texts {
@@ -34,6 +36,11 @@ impl Texts {
                  UNION ALL SELECT batch_id {resting} AND status <> '{}') GROUP BY status",
                 BatchStatus::Completed
             )),
+            pending: text("SELECT COUNT(*) FROM notice_deliveries WHERE status = 'pending'"),
+            disabled: text(
+                "SELECT disabled_reason, COUNT(*) FROM webhook_endpoints WHERE disabled_reason IS NOT NULL \
+                 GROUP BY disabled_reason",
+            ),
         }
     }
 }
@@ -57,6 +64,12 @@ pub async fn read(conn: &mut AnyConnection, texts: &Texts) -> sqlx::Result<Count
     for row in sqlx::query(texts.clips.clone()).fetch_all(&mut *conn).await? {
         let mut columns = Cursor::new(&row);
         counts.add_clips(columns.parsed()?, columns.int()?);
+    }
+    let row = sqlx::query(texts.pending.clone()).fetch_one(&mut *conn).await?;
+    counts.deliveries_pending = Cursor::new(&row).int()?;
+    for row in sqlx::query(texts.disabled.clone()).fetch_all(&mut *conn).await? {
+        let mut columns = Cursor::new(&row);
+        counts.add_disabled(columns.parsed()?, columns.int()?);
     }
     Ok(counts)
 }
@@ -84,6 +97,11 @@ mod tests {
         assert!(
             clips.contains("publish_batches_resting") && clips.contains("publish_batches_due"),
             "{clips}"
+        );
+        let pending = planner.plan(&texts.pending).await;
+        assert!(
+            pending.contains("USING COVERING INDEX notice_deliveries_due"),
+            "{pending}"
         );
     }
 }

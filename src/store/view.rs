@@ -12,7 +12,7 @@ use storyclip_actors::{
     },
 };
 
-use super::rows::clean;
+use super::{notices::DisabledReason, rows::clean};
 
 /// A batch to create, with everything that its rows hold at birth.
 #[derive(Clone, Debug)]
@@ -184,12 +184,16 @@ pub struct AttemptView {
     pub permalink: Option<String>,
 }
 
-/// How many batches and clips are in which status: every status, in the order of its list.
+/// How many batches and clips are in which status: every status, in the order of its list; and what the outside waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct Counts {
     pub batches: Vec<(BatchStatus, i64)>,
     pub clips: Vec<(ClipStatus, i64)>,
+    /// Due, now or later.
+    pub deliveries_pending: i64,
+    /// Webhook endpoints that are not sent to, by the reason.
+    pub endpoints_disabled: Vec<(DisabledReason, i64)>,
 }
 
 impl Counts {
@@ -197,6 +201,8 @@ impl Counts {
         Self {
             batches: BatchStatus::ALL.iter().map(|status| (*status, 0)).collect(),
             clips: ClipStatus::ALL.iter().map(|status| (*status, 0)).collect(),
+            deliveries_pending: 0,
+            endpoints_disabled: DisabledReason::ALL.iter().map(|reason| (*reason, 0)).collect(),
         }
     }
 
@@ -206,6 +212,10 @@ impl Counts {
 
     pub(super) fn add_clips(&mut self, status: ClipStatus, more: i64) {
         add(&mut self.clips, status, more);
+    }
+
+    pub(super) fn add_disabled(&mut self, reason: DisabledReason, more: i64) {
+        add(&mut self.endpoints_disabled, reason, more);
     }
 }
 

@@ -12,11 +12,15 @@ use super::{
 };
 
 const CRASH: &str = "STORYCLIP_TEST_CRASH";
+const SCRAPE: &str = "sk_scrape_1";
 
 async fn stage(crash: &str) -> Stage {
     Stage::new(json!({"confirm_ms": 20}))
         .await
-        .set("STORYCLIP_API_KEYS", &format!("stories:{KEY}:admin"))
+        .set(
+            "STORYCLIP_API_KEYS",
+            &format!("stories:{KEY}:admin,stories:{SCRAPE}:metrics"),
+        )
         .set("STORYCLIP_WEBHOOK_PRIVATE_ADDRESSES", "true")
         .set(CRASH, crash)
 }
@@ -30,6 +34,11 @@ async fn died_once(daemon: &mut Daemon, task: &str) {
     );
     assert_eq!(daemon.api.get("/readyz").await.0, StatusCode::OK);
     assert_eq!(daemon.process.log().matches("dies on purpose").count(), 1);
+    let scrape = daemon.api.with_key(SCRAPE).get("/metrics").await.1;
+    assert!(
+        scrape.as_str().unwrap().contains("\nstoryclip_task_deaths_total 1\n"),
+        "{scrape}"
+    );
 }
 
 /// Everything is told once, although this task panicked at this step.

@@ -291,6 +291,13 @@ pub async fn a_dead_endpoint_rests_with_all_that_is_for_it(bench: &Bench) {
     end(bench, late.remove(0), 9, Ending::Paused).await;
     assert_eq!(count(DeliveryStatus::Paused).await, 2);
     assert_eq!(claim(bench, 100).await.len(), 0);
+    let counts = bench.store.counts().await.unwrap();
+    assert_eq!(counts.deliveries_pending, 0, "what rests is not pending");
+    let disabled = |reason| (reason, i64::from(reason == DisabledReason::Failing));
+    assert_eq!(
+        counts.endpoints_disabled,
+        [DisabledReason::Person, DisabledReason::Gone, DisabledReason::Failing].map(disabled)
+    );
     batch_with_events(bench, "b3", 1).await;
     assert_eq!(unread(bench).await.behind, [], "nobody listens");
     bench
@@ -299,6 +306,7 @@ pub async fn a_dead_endpoint_rests_with_all_that_is_for_it(bench: &Bench) {
         .await
         .unwrap()
         .unwrap();
+    assert_eq!(bench.store.counts().await.unwrap().deliveries_pending, 2);
     assert_eq!(claim(bench, 101).await.len(), 2);
 }
 
