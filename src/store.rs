@@ -329,17 +329,6 @@ impl Store {
         .await
     }
 
-    /// How many batches and clips, of all tenants, are in which status.
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
-        self.reading(async {
-            let mut view = self.steady().await?;
-            let counts = counts::read(&mut view, &self.0.counts).await?;
-            view.commit().await?;
-            Ok(counts)
-        })
-        .await
-    }
-
     /// What is remembered under this name.
     pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
         self.reading(async { reads::fact(&mut *self.reader().await?, &self.0.reads, name).await })

@@ -5,9 +5,12 @@
 //! A batch at work always has a `wake_at`, which has an index, too.
 
 use sqlx::{AnyConnection, SqlStr};
-use storyclip_actors::model::{BatchStatus, ClipStatus};
+use storyclip_actors::{
+    error::StoreError,
+    model::{BatchStatus, ClipStatus},
+};
 
-use super::{decode::Cursor, sql::text, view::Counts};
+use super::{Store, decode::Cursor, sql::text, view::Counts};
 
 /// The statements.
 pub struct Texts {
@@ -42,6 +45,19 @@ impl Texts {
                  GROUP BY disabled_reason",
             ),
         }
+    }
+}
+
+impl Store {
+    /// How many batches and clips, of all tenants, are in which status.
+    pub async fn counts(&self) -> Result<Counts, StoreError> {
+        self.reading(async {
+            let mut view = self.steady().await?;
+            let counts = read(&mut view, &self.0.counts).await?;
+            view.commit().await?;
+            Ok(counts)
+        })
+        .await
     }
 }
 
